@@ -1,0 +1,96 @@
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
+from sqlalchemy.orm import Mapped, mapped_column
+
+from models.base import Base, bigint_pk, false, now, small_zero, zero
+from models.state import FINAL, JobState
+
+
+def listed(states: frozenset[JobState]) -> str:
+    return ", ".join(f"'{each}'" for each in sorted(states))
+
+
+class Job(Base):
+    """One unit of paid work: its input, where it stands, and what it cost."""
+
+    __tablename__ = "jobs"
+    __table_args__ = (
+        CheckConstraint(f"state IN ({listed(frozenset(JobState))})", "state_known"),
+        CheckConstraint(f"(finished_at IS NOT NULL) = (state IN ({listed(FINAL)}))", "finished_iff_final"),
+        CheckConstraint("state <> 'waiting' OR remote_id IS NOT NULL", "waiting_has_remote_id"),
+        CheckConstraint("state NOT IN ('dispatched', 'running') OR lease_until IS NOT NULL", "leased_in_slot"),
+        # One row of an input is one job, however often the file is submitted.
+        Index("uq_jobs_batch_dedupe", "batch_id", "dedupe", unique=True, postgresql_where=text("batch_id IS NOT NULL")),
+        Index(
+            "uq_jobs_dedupe_without_batch", "dedupe", unique=True,
+            postgresql_where=text("batch_id IS NULL AND dedupe IS NOT NULL"),
+        ),
+        # The hot paths. Partial: they stay as small as the work in hand, whatever the history.
+        Index(
+            "ix_jobs_ready", "model", text("(-priority)"), text("coalesce(batch_id, 0)"), "run_at", "id",
+            postgresql_where=text("state = 'queued'"),
+        ),
+        Index("ix_jobs_lease", "lease_until", postgresql_where=text("state IN ('dispatched', 'running')")),
+        Index("ix_jobs_poll", "next_poll_at", postgresql_where=text("state = 'waiting'")),
+        Index("ix_jobs_fetch", "next_fetch_at", postgresql_where=text("state = 'storing'")),
+        Index("ix_jobs_slot", "model", "batch_id", postgresql_where=text("holds_slot")),
+        Index("ix_jobs_batch_state", "batch_id", "state"),
+        Index("ix_jobs_batch_row", "batch_id", "row", "id"),
+    )  # fmt: skip
+
+    id: Mapped[bigint_pk]
+    batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
+    #: The record's number in its input, from 1.
+    row: Mapped[int | None]
+    #: The user's name for the row; told apart with #1, #2 where a row became several jobs.
+    key: Mapped[str | None]
+    #: What makes a second submission of the same row the same job.
+    dedupe: Mapped[str | None]
+    kind: Mapped[str]
+    model: Mapped[str]
+    args: Mapped[dict[str, Any]]
+
+    state: Mapped[JobState] = mapped_column(server_default=JobState.QUEUED)
+    #: Higher runs first.
+    priority: Mapped[small_zero]
+    run_at: Mapped[now]
+    #: Grows at every claim; a write that carries an older one changes no row.
+    fence: Mapped[zero]
+    #: A claim's end, by the database's clock; renewed by heartbeat.
+    lease_until: Mapped[datetime | None]
+    worker: Mapped[str | None]
+    #: 0 until first claimed. A snooze gives its attempt back.
+    attempt: Mapped[small_zero]
+    #: Requests made or intended: numbers the rows of `attempts`, never given back.
+    requests: Mapped[zero]
+    #: Claims that ended with the worker's death.
+    crashes: Mapped[small_zero]
+    #: Whether one of its model's slots is counted as taken by it.
+    holds_slot: Mapped[false]
+    #: After an unknown outcome the same request id is sent again, so that the API may notice.
+    next_request_id: Mapped[str | None]
+    cancel_requested: Mapped[false]
+
+    #: The provider's name for the work: opaque, never a number.
+    remote_id: Mapped[str | None]
+    next_poll_at: Mapped[datetime | None]
+    polls: Mapped[zero]
+    next_fetch_at: Mapped[datetime | None]
+    fetches: Mapped[zero]
+
+    error_code: Mapped[str | None]
+    error_message: Mapped[str | None]
+    #: US dollars, for all attempts together.
+    cost: Mapped[Decimal] = mapped_column(Numeric(12, 6), server_default=text("0"))
+    #: Some attempt's answer was lost after sending: it may be on the bill.
+    possibly_charged: Mapped[false]
+
+    created_at: Mapped[now]
+    dispatched_at: Mapped[datetime | None]
+    started_at: Mapped[datetime | None]
+    submitted_at: Mapped[datetime | None]
+    answered_at: Mapped[datetime | None]
+    finished_at: Mapped[datetime | None]

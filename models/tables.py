@@ -1,0 +1,11 @@
+"""Every table, imported: what Alembic compares and `Base.metadata` knows."""
+
+from models.attempt import Attempt
+from models.base import Base
+from models.batch import Batch
+from models.endpoint_format import EndpointFormat
+from models.job import Job
+from models.limit import Limit
+from models.output import Output
+
+__all__ = ["Attempt", "Base", "Batch", "EndpointFormat", "Job", "Limit", "Output"]

@@ -1,0 +1,41 @@
+"""What goes to the API and what comes back, as plain values."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Upload:
+    """A file part of a multipart body, held in memory: the API takes 25 MB at most."""
+
+    filename: str
+    data: bytes
+    mime: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Request:
+    """One call. `endpoint` names an entry of `provider.endpoints.ENDPOINTS`.
+
+    `json` is a JSON body; `form` with `upload` a multipart one; `path` fills the
+    endpoint's path parameters. `read_timeout_s`: seconds to wait for the answer.
+    """
+
+    endpoint: str
+    json: Json | None = None
+    form: Mapping[str, str] | None = None
+    upload: Upload | None = None
+    path: Mapping[str, str] = field(default_factory=dict)
+    read_timeout_s: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answer:
+    """A success. `body` is unwrapped; `raw` is the response as it came, the token taken out."""
+
+    http_status: int
+    body: Json
+    raw: bytes

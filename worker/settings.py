@@ -1,0 +1,77 @@
+"""Settings, from the environment, a `.env`, or a running `mediajobs up` that is found by its data dir."""
+
+import json
+import os
+from functools import cache
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, SecretStr
+from pydantic.fields import FieldInfo
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+SERVICES_FILE = "services.json"
+
+
+class Settings(BaseSettings):
+    """Each is read as MEDIAJOBS_<NAME>. Times are in seconds."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDIAJOBS_", env_file=".env", extra="ignore")
+
+    data_dir: Path = Path(".mediajobs")
+    database_url: str | None = None
+    broker_url: str | None = None
+    api_base_url: str = "https://api.lowcodeapi.com/zai"
+    api_token: SecretStr = SecretStr("")
+    #: `auto` takes Z.AI's own hosts, and base URLs that end in /api, for direct ones.
+    api_style: Literal["auto", "proxy", "direct"] = "auto"
+    outputs_url: str | None = None
+
+    lease_s: float = Field(default=30.0, gt=0)
+    poll_first_s: float = Field(default=5.0, gt=0)
+    poll_max_s: float = Field(default=30.0, gt=0)
+    tick_s: float = Field(default=1.0, gt=0)
+    read_timeout_s: float = Field(default=300.0, gt=0)
+    #: Job ids that one Celery message carries at most.
+    message_size: int = Field(default=16, gt=0)
+    max_download_bytes: int = Field(default=4 * 1024**3, gt=0)
+
+    @property
+    def outputs(self) -> str:
+        return self.outputs_url or (self.data_dir.resolve() / "outputs").as_uri()
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        return init_settings, env_settings, dotenv_settings, RunningServices(settings_cls)
+
+
+class RunningServices(PydanticBaseSettingsSource):
+    """What a running `mediajobs up` wrote into its data dir: where its services are."""
+
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+        return None, field_name, False
+
+    def __call__(self) -> dict[str, Any]:
+        data_dir = self.current_state.get("data_dir") or os.environ.get(
+            "MEDIAJOBS_DATA_DIR", ".mediajobs"
+        )
+        try:
+            found: dict[str, Any] = json.loads((Path(data_dir) / SERVICES_FILE).read_text())[
+                "settings"
+            ]
+        except (OSError, ValueError, KeyError):
+            return {}
+        return found
+
+
+@cache
+def settings() -> Settings:
+    """The settings of this process, read once."""
+    return Settings()

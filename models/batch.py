@@ -1,5 +1,3 @@
-from datetime import datetime
-
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, bigint_pk, now
@@ -14,5 +12,3 @@ class Batch(Base):
     name: Mapped[str] = mapped_column(unique=True)
     webhook: Mapped[str | None]
     created_at: Mapped[now]
-    #: Set when the last of its jobs ended; cleared when one is retried or added.
-    finished_at: Mapped[datetime | None]

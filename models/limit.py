@@ -17,6 +17,7 @@ class Limit(Base):
         CheckConstraint("in_use >= 0", "in_use_not_negative"),
         CheckConstraint("slot_scope IN ('answer', 'task')", "slot_scope_known"),
         CheckConstraint("learned BETWEEN 1 AND concurrency", "learned_within_ceiling"),
+        CheckConstraint("paused_until IS NULL OR pause_reason IS NOT NULL", "pause_has_reason"),
     )
 
     model: Mapped[str] = mapped_column(primary_key=True)
@@ -24,7 +25,6 @@ class Limit(Base):
     concurrency: Mapped[int]
     #: What the provider was seen to bear: halved on a concurrency 429, creeping up while all is well.
     learned: Mapped[int]
-    per_minute: Mapped[int | None]
     in_use: Mapped[zero]
     #: A slot is held until the `answer` comes, or until the remote `task` ends.
     slot_scope: Mapped[str] = mapped_column(server_default=text("'task'"))

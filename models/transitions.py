@@ -1,0 +1,387 @@
+"""The only SQL that changes a job's state.
+
+Every write names the job and the fence of the claim that makes it: a later claim's
+fence is higher, so that an older write changes nothing. All times are the database's.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from models.limit import ACCOUNT
+from models.state import FINAL, JobState, check_move
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Claim:
+    """A job in the hands of one process, and the attempt that was written with the claim."""
+
+    job_id: int
+    fence: int
+    kind: str
+    model: str
+    args: dict[str, Any]
+    #: Counted tries, this one included.
+    attempt: int
+    #: The row of `attempts`.
+    number: int
+    request_id: str
+    #: The request was sent before and its answer lost: this is the one more try that policy allows.
+    resent: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Poll:
+    """A waiting job to ask the provider about."""
+
+    job_id: int
+    fence: int
+    kind: str
+    model: str
+    args: dict[str, Any]
+    number: int
+    remote_id: str
+    polls: int
+    #: Seconds since the provider accepted the work.
+    age_s: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fetch:
+    """A job whose outputs are to be stored, with the raw answer that names them."""
+
+    job_id: int
+    fence: int
+    kind: str
+    model: str
+    args: dict[str, Any]
+    number: int
+    fetches: int
+    remote_id: str | None
+    answer: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AttemptEnd:
+    """What became of a request: closes its row of `attempts`."""
+
+    number: int
+    outcome: str
+    http_status: int | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    excerpt: str | None = None
+    answer: bytes | None = None
+    remote_id: str | None = None
+    cost: Decimal = Decimal(0)
+    possibly_charged: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredOutput:
+    """A complete file in the store."""
+
+    index: int
+    role: str
+    location: str
+    mime: str
+    bytes: int
+    sha256: str
+    text: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Move:
+    """One step of one job. `delay_s`: seconds until the next run, poll or fetch.
+
+    Raises IllegalMoveError where the table of legal moves lacks the step.
+    """
+
+    job_id: int
+    fence: int
+    source: JobState
+    target: JobState
+    delay_s: float = 0.0
+    #: The attempt does not count: the job was limited, paused or interrupted.
+    give_back: bool = False
+    remote_id: str | None = None
+    next_request_id: str | None = None
+    error_code: str | None = None
+    error_message: str | None = None
+    #: US dollars to add to the job's cost.
+    cost: Decimal = Decimal(0)
+    possibly_charged: bool = False
+    crashed: bool = False
+    attempt_end: AttemptEnd | None = None
+    outputs: tuple[StoredOutput, ...] = ()
+
+    def __post_init__(self) -> None:
+        check_move(self.source, self.target)
+
+
+@dataclass(frozen=True, slots=True)
+class Moved:
+    """A step that was made. `freed`: the model's slot came back."""
+
+    job_id: int
+    state: JobState
+    model: str
+    freed: bool
+
+
+def rows_of(items: Sequence[Any], *names: str) -> dict[str, list[Any]]:
+    """Columns for `unnest` from objects with these attributes."""
+    return {name: [getattr(item, name) for item in items] for name in names}
+
+
+# A paused model's jobs are not claimed: not one more call goes out. Rescue takes them back.
+CLAIM = text("""
+    with wanted as (
+        select * from unnest(cast(:job_ids as bigint[]), cast(:request_ids as text[])) as w (id, request_id)
+    ), claimed as (
+        update jobs j set
+            state = 'running',
+            fence = j.fence + 1,
+            attempt = j.attempt + 1,
+            requests = j.requests + 1,
+            lease_until = now() + :lease_s * interval '1 second',
+            worker = :worker,
+            started_at = now(),
+            next_request_id = null
+        from wanted w, (
+            -- The old row: UPDATE returns new values only, and the id to send again is cleared.
+            select o.id, o.next_request_id from jobs o
+            where o.id = any(cast(:job_ids as bigint[])) and o.state = 'dispatched'
+                and not exists (
+                    select from limits l where l.model in (o.model, :account)
+                        and l.pause_reason is not null and (l.paused_until is null or l.paused_until > now())
+                )
+            order by o.id for update of o skip locked
+        ) o
+        where j.id = w.id and o.id = j.id
+        returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
+            coalesce(o.next_request_id, w.request_id) as request_id, o.next_request_id is not null as resent
+    ), intent as (
+        insert into attempts (job_id, number, fence, request_id, worker)
+        select job_id, number, fence, request_id, :worker from claimed
+    )
+    select * from claimed
+""")  # fmt: skip
+
+
+def claim(
+    conn: Connection,
+    job_ids: Sequence[int],
+    request_ids: Sequence[str],
+    *,
+    worker: str,
+    lease_s: float,
+) -> list[Claim]:
+    """Take dispatched jobs and write the intent of their requests, in one statement.
+
+    A duplicate or stale message claims nothing. The request id of a lost attempt, where
+    policy sends it once more, goes before the new one that is offered here.
+    """
+    values = {
+        "job_ids": list(job_ids),
+        "request_ids": list(request_ids),
+        "worker": worker,
+        "lease_s": lease_s,
+        "account": ACCOUNT,
+    }
+    return [Claim(**row) for row in conn.execute(CLAIM, values).mappings()]
+
+
+DISPATCH = text("""
+    update jobs set
+        state = 'dispatched',
+        holds_slot = true,
+        dispatched_at = now(),
+        lease_until = now() + :lease_s * interval '1 second'
+    where id in (
+        select id from jobs where id = any(cast(:job_ids as bigint[])) and state = 'queued'
+        order by id for update skip locked
+    )
+    returning id, kind
+""")
+
+
+def dispatch(conn: Connection, job_ids: Sequence[int], *, lease_s: float) -> list[tuple[int, str]]:
+    """Give queued jobs a slot each; returns (id, kind) of those that took it.
+
+    The caller holds the lock of the model's limit and counts the slots there.
+    """
+    values = {"job_ids": list(job_ids), "lease_s": lease_s}
+    return [(row.id, row.kind) for row in conn.execute(DISPATCH, values)]
+
+
+# A poll is leased by pushing its time forward: if the poller dies, it is due again.
+CLAIM_POLLS = text("""
+    update jobs j set
+        fence = j.fence + 1,
+        polls = j.polls + 1,
+        next_poll_at = now() + :lease_s * interval '1 second'
+    where j.id in (
+        select id from jobs where state = 'waiting' and next_poll_at <= now()
+        order by next_poll_at limit :most for update skip locked
+    )
+    returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.requests as number, j.remote_id, j.polls,
+        cast(extract(epoch from now() - j.submitted_at) as float8) as age_s
+""")
+
+
+def claim_polls(conn: Connection, *, most: int, lease_s: float) -> list[Poll]:
+    """Take waiting jobs whose poll is due."""
+    rows = conn.execute(CLAIM_POLLS, {"most": most, "lease_s": lease_s}).mappings()
+    return [Poll(**row) for row in rows]
+
+
+CLAIM_FETCHES = text("""
+    with claimed as (
+        update jobs j set
+            fence = j.fence + 1,
+            fetches = j.fetches + 1,
+            worker = :worker,
+            next_fetch_at = now() + :lease_s * interval '1 second'
+        where j.id in (
+            select id from jobs
+            where id = any(cast(:job_ids as bigint[])) and state = 'storing' and next_fetch_at <= now()
+            order by id for update skip locked
+        )
+        returning j.id, j.fence, j.kind, j.model, j.args, j.requests, j.fetches, j.remote_id
+    )
+    select c.id as job_id, c.fence, c.kind, c.model, c.args, c.requests as number, c.fetches, c.remote_id, a.answer
+    from claimed c join attempts a on a.job_id = c.id and a.number = c.requests
+""")  # fmt: skip
+
+
+def claim_fetches(conn: Connection, job_ids: Sequence[int], *, worker: str, lease_s: float) -> list[Fetch]:
+    """Take jobs whose outputs are to be stored, with their raw answers."""
+    values = {"job_ids": list(job_ids), "worker": worker, "lease_s": lease_s}
+    return [Fetch(**row) for row in conn.execute(CLAIM_FETCHES, values).mappings()]
+
+
+# Rows are locked in the order of their ids, so that two writers never wait for each other in a ring.
+# A cancelled job goes no further: what comes back for it is recorded, then it ends.
+SETTLE = text(f"""
+    with moves as (
+        select * from unnest(
+            cast(:job_id as bigint[]), cast(:fence as bigint[]), cast(:source as text[]), cast(:target as text[]),
+            cast(:delay_s as float8[]), cast(:give_back as boolean[]), cast(:remote_id as text[]),
+            cast(:next_request_id as text[]), cast(:error_code as text[]), cast(:error_message as text[]),
+            cast(:cost as numeric[]), cast(:possibly_charged as boolean[]), cast(:crashed as boolean[])
+        ) as m (id, fence, source, wanted, delay_s, give_back, remote_id, next_request_id, error_code,
+            error_message, cost, possibly_charged, crashed)
+    ), before as (
+        select j.id, j.holds_slot, l.slot_scope,
+            case when j.cancel_requested and m.wanted in ('queued', 'waiting', 'storing', 'held')
+                then 'cancelled' else m.wanted end as target
+        from jobs j
+        join moves m on m.id = j.id and m.fence = j.fence and m.source = j.state
+        join limits l on l.model = j.model
+        order by j.id for update of j
+    )
+    update jobs j set
+        state = b.target,
+        holds_slot = b.holds_slot and b.target = 'waiting' and b.slot_scope = 'task',
+        lease_until = null,
+        run_at = case when b.target = 'queued' then now() + m.delay_s * interval '1 second' else j.run_at end,
+        next_poll_at = case when b.target = 'waiting' then now() + m.delay_s * interval '1 second' end,
+        next_fetch_at = case when b.target = 'storing' then now() + m.delay_s * interval '1 second' end,
+        attempt = j.attempt - cast(m.give_back as int),
+        crashes = j.crashes + cast(m.crashed as int),
+        remote_id = coalesce(m.remote_id, j.remote_id),
+        next_request_id = m.next_request_id,
+        error_code = m.error_code,
+        error_message = m.error_message,
+        cost = j.cost + m.cost,
+        possibly_charged = j.possibly_charged or m.possibly_charged,
+        submitted_at = case when m.remote_id is null then j.submitted_at else now() end,
+        answered_at = case when b.target = 'storing' then coalesce(j.answered_at, now()) else j.answered_at end,
+        finished_at = case when b.target in ({", ".join(f"'{each}'" for each in sorted(FINAL))}) then now() end
+    from moves m join before b on b.id = m.id
+    where j.id = m.id
+    returning j.id, j.state, j.model, b.holds_slot and not j.holds_slot as freed
+""")  # noqa: S608 - only the names of our own states are put in
+
+# An attempt is closed by its own number, whoever holds the job by now: what a late answer brings was paid for.
+END_ATTEMPTS = text("""
+    update attempts a set
+        ended_at = now(), outcome = e.outcome, http_status = e.http_status, error_code = e.error_code,
+        error_message = e.error_message, excerpt = e.excerpt, answer = coalesce(e.answer, a.answer),
+        remote_id = coalesce(e.remote_id, a.remote_id), cost = a.cost + e.cost,
+        possibly_charged = a.possibly_charged or e.possibly_charged
+    from unnest(
+        cast(:job_id as bigint[]), cast(:number as bigint[]), cast(:outcome as text[]), cast(:http_status as int[]),
+        cast(:error_code as text[]), cast(:error_message as text[]), cast(:excerpt as text[]),
+        cast(:answer as bytea[]), cast(:remote_id as text[]), cast(:cost as numeric[]),
+        cast(:possibly_charged as boolean[])
+    ) as e (job_id, number, outcome, http_status, error_code, error_message, excerpt, answer, remote_id, cost,
+        possibly_charged)
+    where a.job_id = e.job_id and a.number = e.number
+""")
+
+ADD_OUTPUTS = text("""
+    insert into outputs (job_id, index, role, location, mime, bytes, sha256, text)
+    select * from unnest(
+        cast(:job_id as bigint[]), cast(:index as int[]), cast(:role as text[]), cast(:location as text[]),
+        cast(:mime as text[]), cast(:bytes as bigint[]), cast(:sha256 as text[]), cast(:text as text[])
+    )
+    on conflict (job_id, index) do update set
+        role = excluded.role, location = excluded.location, mime = excluded.mime, bytes = excluded.bytes,
+        sha256 = excluded.sha256, text = excluded.text
+""")
+
+
+def settle(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
+    """Make these steps, close their attempts, add their outputs; returns the steps that the fence allowed.
+
+    No job may stand in `moves` twice.
+    """
+    values = rows_of(
+        moves, "job_id", "fence", "source", "target", "delay_s", "give_back", "remote_id", "next_request_id",
+        "error_code", "error_message", "cost", "possibly_charged", "crashed",
+    )  # fmt: skip
+    moved = [Moved(row.id, JobState(row.state), row.model, row.freed) for row in conn.execute(SETTLE, values)]
+    if ends := [(move.job_id, move.attempt_end) for move in moves if move.attempt_end]:
+        values = rows_of(
+            [end for _, end in ends], "number", "outcome", "http_status", "error_code", "error_message",
+            "excerpt", "answer", "remote_id", "cost", "possibly_charged",
+        )  # fmt: skip
+        conn.execute(END_ATTEMPTS, {"job_id": [job_id for job_id, _ in ends], **values})
+    ended_well = {each.job_id for each in moved if each.state is JobState.SUCCEEDED}
+    if outputs := [(m.job_id, each) for m in moves if m.job_id in ended_well for each in m.outputs]:
+        values = rows_of(
+            [output for _, output in outputs],
+            "index",
+            "role",
+            "location",
+            "mime",
+            "bytes",
+            "sha256",
+            "text",
+        )
+        conn.execute(ADD_OUTPUTS, {"job_id": [job_id for job_id, _ in outputs], **values})
+    return moved
+
+
+HEARTBEAT = text("""
+    update jobs j set
+        lease_until = case when j.state = 'running' then now() + :lease_s * interval '1 second' end,
+        next_fetch_at = case when j.state = 'storing' then now() + :lease_s * interval '1 second' end
+    from unnest(cast(:job_ids as bigint[]), cast(:fences as bigint[])) as h (id, fence)
+    where j.id = h.id and j.fence = h.fence and j.state in ('running', 'storing')
+""")
+
+
+def heartbeat(conn: Connection, held: Sequence[tuple[int, int]], *, lease_s: float) -> None:
+    """Renew the leases of the (id, fence) pairs that a process has in hand."""
+    values = {
+        "job_ids": [each[0] for each in held],
+        "fences": [each[1] for each in held],
+        "lease_s": lease_s,
+    }
+    conn.execute(HEARTBEAT, values)

@@ -1,6 +1,6 @@
 """A model's slots: how many are free, who waits for them. The limit's row lock makes it exact."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from sqlalchemy import Connection, text
@@ -45,6 +45,14 @@ FREE = text(f"""
 def lock_free(conn: Connection, model: str) -> int:
     """Lock the model's limit and return its free slots: 0 while it or the account is paused."""
     return conn.execute(FREE, {"model": model, "account": ACCOUNT}).scalar() or 0
+
+
+LOCK = text("select from limits where model = any(cast(:models as text[])) order by model for update")
+
+
+def lock(conn: Connection, models: Iterable[str]) -> None:
+    """Lock these limits, in the order of their names, so that nobody waits in a ring."""
+    conn.execute(LOCK, {"models": list(models)})
 
 
 COUNT = text("update limits set in_use = in_use + :slots where model = :model")
@@ -147,16 +155,16 @@ def grow(conn: Connection, *, window_s: float) -> None:
 
 # What is true is which jobs hold slots; the counter only makes it quick to read.
 RECOUNT = text("""
-    with locked as (select model, in_use from limits where model = :model for update), held as (
-        select count(*) as slots from jobs where holds_slot and model = :model
-    )
-    update limits l set in_use = held.slots from held, locked
-    where l.model = locked.model and l.in_use <> held.slots
-    returning locked.in_use as counted, held.slots
+    update limits l set in_use = held.slots
+    from (select count(*) as slots from jobs where holds_slot and model = :model) held, limits counted
+    where l.model = :model and counted.model = l.model and l.in_use <> held.slots
+    returning counted.in_use as counted, held.slots
 """)
 
 
 def recount(conn: Connection, model: str) -> tuple[int, int] | None:
     """Set the counter to the jobs that hold slots; (counted, held) where it had drifted."""
+    # Locked by a statement of its own: a count made while waiting for the lock would be an old one.
+    lock(conn, [model])
     row = conn.execute(RECOUNT, {"model": model}).first()
     return (row.counted, row.slots) if row else None

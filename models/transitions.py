@@ -128,6 +128,7 @@ class Moved:
 
     job_id: int
     state: JobState
+    kind: str
     model: str
     freed: bool
 
@@ -303,8 +304,8 @@ SETTLE = text(f"""
         answered_at = case when b.target = 'storing' then coalesce(j.answered_at, now()) else j.answered_at end,
         finished_at = case when b.target in ({", ".join(f"'{each}'" for each in sorted(FINAL))}) then now() end
     from moves m join before b on b.id = m.id
-    where j.id = m.id
-    returning j.id, j.state, j.model, b.holds_slot and not j.holds_slot as freed
+    where j.id = m.id and j.fence = m.fence
+    returning j.id, j.state, j.kind, j.model, b.holds_slot and not j.holds_slot as freed
 """)  # noqa: S608 - only the names of our own states are put in
 
 # An attempt is closed by its own number, whoever holds the job by now: what a late answer brings was paid for.
@@ -345,7 +346,7 @@ def settle(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
         moves, "job_id", "fence", "source", "target", "delay_s", "give_back", "remote_id", "next_request_id",
         "error_code", "error_message", "cost", "possibly_charged", "crashed",
     )  # fmt: skip
-    moved = [Moved(row.id, JobState(row.state), row.model, row.freed) for row in conn.execute(SETTLE, values)]
+    moved = [Moved(row.id, JobState(row.state), row.kind, row.model, row.freed) for row in conn.execute(SETTLE, values)]
     if ends := [(move.job_id, move.attempt_end) for move in moves if move.attempt_end]:
         values = rows_of(
             [end for _, end in ends], "number", "outcome", "http_status", "error_code", "error_message",

@@ -9,11 +9,15 @@ Json = dict[str, Any]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Upload:
-    """A file part of a multipart body, held in memory: the API takes 25 MB at most."""
+    """A file part of a multipart body, held in memory when it is sent: the API takes 25 MB at most.
+
+    `source`: where the bytes are to be read from (a path, or s3://…) before the call is made.
+    """
 
     filename: str
-    data: bytes
     mime: str
+    source: str = ""
+    data: bytes = b""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -13,6 +13,16 @@ from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, Settings
 SERVICES_FILE = "services.json"
 
 
+class NoServicesError(Exception):
+    """Nothing says where the database is."""
+
+    def __init__(self, data_dir: Path) -> None:
+        super().__init__(
+            f"no database: MEDIAJOBS_DATABASE_URL is not set, and no `mediajobs up` runs with data dir {data_dir}; "
+            "start `mediajobs up`, or name its folder with --data-dir"
+        )
+
+
 class Settings(BaseSettings):
     """Each is read as MEDIAJOBS_<NAME>. Times are in seconds."""
 
@@ -27,14 +37,25 @@ class Settings(BaseSettings):
     api_style: Literal["auto", "proxy", "direct"] = "auto"
     outputs_url: str | None = None
 
+    #: A claim is good for so long without a heartbeat: a dead worker's jobs are taken back after it.
     lease_s: float = Field(default=30.0, gt=0)
+    #: A dispatched job whose message nobody heard for so long gets another.
+    hint_lease_s: float = Field(default=5.0, gt=0)
     poll_first_s: float = Field(default=5.0, gt=0)
     poll_max_s: float = Field(default=30.0, gt=0)
     tick_s: float = Field(default=1.0, gt=0)
     read_timeout_s: float = Field(default=300.0, gt=0)
     #: Job ids that one Celery message carries at most.
     message_size: int = Field(default=16, gt=0)
+    #: Downloads at once in one process.
+    downloads: int = Field(default=32, gt=0)
     max_download_bytes: int = Field(default=4 * 1024**3, gt=0)
+
+    def require_database_url(self) -> str:
+        """The database's URL. Raises NoServicesError where neither a setting nor a running `up` gives one."""
+        if not self.database_url:
+            raise NoServicesError(self.data_dir)
+        return self.database_url
 
     @property
     def outputs(self) -> str:
@@ -47,7 +68,7 @@ class Settings(BaseSettings):
         init_settings: PydanticBaseSettingsSource,
         env_settings: PydanticBaseSettingsSource,
         dotenv_settings: PydanticBaseSettingsSource,
-        file_secret_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used here
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, dotenv_settings, RunningServices(settings_cls)
 
@@ -55,17 +76,13 @@ class Settings(BaseSettings):
 class RunningServices(PydanticBaseSettingsSource):
     """What a running `mediajobs up` wrote into its data dir: where its services are."""
 
-    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:
+    def get_field_value(self, field: FieldInfo, field_name: str) -> tuple[Any, str, bool]:  # noqa: ARG002 - the base class asks for it
         return None, field_name, False
 
     def __call__(self) -> dict[str, Any]:
-        data_dir = self.current_state.get("data_dir") or os.environ.get(
-            "MEDIAJOBS_DATA_DIR", ".mediajobs"
-        )
+        data_dir = self.current_state.get("data_dir") or os.environ.get("MEDIAJOBS_DATA_DIR", ".mediajobs")
         try:
-            found: dict[str, Any] = json.loads((Path(data_dir) / SERVICES_FILE).read_text())[
-                "settings"
-            ]
+            found: dict[str, Any] = json.loads((Path(data_dir) / SERVICES_FILE).read_text())["settings"]
         except (OSError, ValueError, KeyError):
             return {}
         return found

@@ -12,9 +12,7 @@ def load_kinds() -> dict[str, Kind]:
     for module in pkgutil.iter_modules(__path__):
         kind = getattr(import_module(f"{__name__}.{module.name}"), "KIND", None)
         if not isinstance(kind, Kind) or kind.name != module.name:
-            raise TypeError(
-                f"worker/kinds/{module.name}.py must define KIND = Kind(name={module.name!r}, …)"
-            )
+            raise TypeError(f"worker/kinds/{module.name}.py must define KIND = Kind(name={module.name!r}, …)")
         kinds[kind.name] = kind
     return kinds
 

@@ -1,0 +1,120 @@
+"""The SQL behind what an operator does to jobs. With `transitions`, all there is that changes a state.
+
+Each raises the fence of what it stops, so that a worker's later write changes nothing.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Selection:
+    """Jobs by id, by batch, or both; of one state, if given."""
+
+    ids: Sequence[int] | None = None
+    batch: int | None = None
+    state: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Changed:
+    """A job that was changed: what it was and is. `freed`: its model's slot came back."""
+
+    job_id: int
+    kind: str
+    model: str
+    args: dict[str, Any]
+    source: str
+    state: str
+    freed: bool
+
+
+PICKED = """
+    select j.id, j.state as source, j.holds_slot, j.remote_id, j.answered_at, j.error_code
+    from jobs j
+    where (cast(:ids as bigint[]) is null or j.id = any(cast(:ids as bigint[])))
+        and (cast(:batch as bigint) is null or j.batch_id = :batch)
+        and (cast(:state as text) is null or j.state = :state)
+"""
+RETURNED = """
+    returning j.id, j.kind, j.model, j.args, p.source, j.state, p.holds_slot and not j.holds_slot as freed
+"""
+
+# A call that is under way cannot be called back: its outcome is recorded, then the job is cancelled.
+CANCEL = text(f"""
+    with picked as ({PICKED} and j.state not in ('succeeded', 'failed', 'cancelled') order by j.id for update)
+    update jobs j set
+        cancel_requested = true,
+        state = case when p.source = 'running' then 'running' else 'cancelled' end,
+        fence = j.fence + case when p.source = 'running' then 0 else 1 end,
+        holds_slot = p.holds_slot and p.source = 'running',
+        lease_until = case when p.source = 'running' then j.lease_until end,
+        next_poll_at = null, next_fetch_at = null,
+        finished_at = case when p.source <> 'running' then now() end
+    from picked p where j.id = p.id
+    {RETURNED}
+""")  # noqa: S608 - constants are put in
+
+# What is paid for is not bought again: it goes on where it was lost.
+RETRY = text(f"""
+    with picked as ({PICKED} and j.state in ('failed', 'cancelled') order by j.id for update), planned as (
+        select p.*, case
+            when a.outcome = 'answered' and p.error_code is distinct from 'unreadable_answer'
+                and (p.answered_at is not null or p.remote_id is null) then 'storing'
+            when a.outcome = 'answered' and p.remote_id is not null
+                and p.error_code is distinct from 'unreadable_answer' then 'waiting'
+            else 'queued' end as target
+        from picked p join jobs o on o.id = p.id left join attempts a on a.job_id = o.id and a.number = o.requests
+    )
+    update jobs j set
+        state = p.target,
+        fence = j.fence + 1,
+        attempt = case when p.target = 'queued' then 0 else j.attempt end,
+        crashes = 0, polls = 0, fetches = 0, cancel_requested = false,
+        remote_id = case when p.target = 'queued' then null else j.remote_id end,
+        answered_at = case when p.target = 'queued' then null else j.answered_at end,
+        run_at = now(), finished_at = null, error_code = null, error_message = null,
+        next_poll_at = case when p.target = 'waiting' then now() end,
+        next_fetch_at = case when p.target = 'storing' then now() end
+    from planned p where j.id = p.id
+    {RETURNED}
+""")  # noqa: S608 - as above
+
+# After an unknown outcome the same request id is sent again: at best the API notices.
+RESOLVE = text(f"""
+    with picked as ({PICKED} and j.state = 'held' order by j.id for update)
+    update jobs j set
+        state = :target,
+        fence = j.fence + 1,
+        attempt = case when :target = 'queued' then 0 else j.attempt end,
+        remote_id = case when :target = 'queued' then null else j.remote_id end,
+        next_request_id = case when :target = 'queued' and p.error_code is distinct from '1231' then (
+            select a.request_id from attempts a
+            where a.job_id = j.id and a.number = j.requests and a.outcome = 'unknown'
+        ) end,
+        run_at = case when :target = 'queued' then now() else j.run_at end,
+        finished_at = case when :target = 'failed' then now() end
+    from picked p where j.id = p.id
+    {RETURNED}
+""")  # noqa: S608 - as above
+
+
+def cancel(conn: Connection, selection: Selection) -> list[Changed]:
+    return change(conn, CANCEL, selection)
+
+
+def retry(conn: Connection, selection: Selection) -> list[Changed]:
+    return change(conn, RETRY, selection)
+
+
+def resolve(conn: Connection, selection: Selection, *, target: str) -> list[Changed]:
+    return change(conn, RESOLVE, selection, target=target)
+
+
+def change(conn: Connection, statement: Any, selection: Selection, **values: Any) -> list[Changed]:
+    ids = None if selection.ids is None else list(selection.ids)
+    found = conn.execute(statement, {"ids": ids, "batch": selection.batch, "state": selection.state, **values})
+    return [Changed(*row) for row in found]

@@ -1,0 +1,59 @@
+"""What an operator does to jobs: cancel, retry, resolve. The row decides every race."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from typing import Literal
+
+from sqlalchemy.orm import Session
+
+from models import interventions, slots
+from models.interventions import Changed, Selection
+from models.state import JobState
+from worker.kick import kick_after_commit
+from worker.kinds import KINDS
+
+__all__ = ["Counts", "Selection", "cancel", "resolve", "retry"]
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """How many jobs were changed, by the state that they have now, and what that may cost (US dollars)."""
+
+    by_state: dict[str, int]
+    cost: Decimal
+
+    @property
+    def total(self) -> int:
+        return sum(self.by_state.values())
+
+
+def cancel(session: Session, selection: Selection) -> Counts:
+    """Cancel jobs that have not ended; one whose call is under way (`running`) ends when its answer is recorded."""
+    return applied(session, interventions.cancel(session.connection(), selection))
+
+
+def retry(session: Session, selection: Selection) -> Counts:
+    """Run failed and cancelled jobs again: a new attempt, or the rest of one whose result is paid for."""
+    return applied(session, interventions.retry(session.connection(), selection))
+
+
+def resolve(session: Session, ids: Sequence[int], how: Literal["retry", "fail"]) -> Counts:
+    """Decide held jobs: `retry` may buy a second time what was bought already, `fail` gives up."""
+    target = JobState.QUEUED if how == "retry" else JobState.FAILED
+    changed = interventions.resolve(session.connection(), Selection(ids=ids), target=target)
+    return applied(session, changed)
+
+
+def applied(session: Session, changed: Sequence[Changed]) -> Counts:
+    """Give freed slots back and wake dispatch after the commit."""
+    connection = session.connection()
+    freed = Counter(each.model for each in changed if each.freed)
+    slots.lock(connection, freed)
+    for model, count in freed.items():
+        slots.count_slots(connection, model, -count)
+    kick_after_commit(session)
+    again = [each for each in changed if each.state == JobState.QUEUED]
+    cost = sum((KINDS[each.kind].cost(each.args) for each in again), Decimal(0))
+    return Counts(dict(Counter(each.state for each in changed)), cost)

@@ -1,0 +1,56 @@
+"""The Celery application: broker, queues by duty, and the clock's ticks.
+
+A message is only a hint; Postgres is the record. Hence: early ack, no results, no ETA, no
+retries of Celery's own, and ticks that expire rather than pile up.
+"""
+
+from celery import Celery
+from celery.schedules import schedule
+
+from worker.settings import settings
+
+RUN = "mediajobs.run"
+STORE = "mediajobs.store"
+DISPATCH = "mediajobs.dispatch"
+POLL = "mediajobs.poll"
+FETCH = "mediajobs.fetch"
+RESCUE = "mediajobs.rescue"
+
+QUEUES = {RUN: "run", STORE: "store", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep"}
+
+
+def make_app() -> Celery:
+    tick_s = settings().tick_s
+    app = Celery("mediajobs", broker=settings().broker_url, include=["worker.tasks"])
+    app.conf.update(
+        accept_content=["json"],
+        beat_scheduler="celery.beat:Scheduler",  # ticks keep no state: nothing to store in a file
+        beat_max_loop_interval=tick_s,
+        beat_schedule={
+            name: {
+                "task": name,
+                "schedule": schedule(run_every=tick_s * ticks),
+                # Older than this, a tick has nothing to say: the next one is there.
+                "options": {"expires": max(5.0, tick_s * ticks * 3)},
+            }
+            for name, ticks in {DISPATCH: 1, POLL: 1, FETCH: 1, RESCUE: 1}.items()
+        },
+        broker_connection_retry_on_startup=True,
+        broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 10, "retry_on_timeout": True},
+        enable_utc=True,
+        event_queue_expires=60.0,
+        task_acks_late=False,
+        task_default_queue="run",
+        task_ignore_result=True,
+        task_routes={task: {"queue": queue} for task, queue in QUEUES.items()},
+        task_store_errors_even_if_ignored=False,
+        worker_cancel_long_running_tasks_on_connection_loss=False,
+        worker_hijack_root_logger=True,
+        worker_pool="threads",
+        worker_prefetch_multiplier=1,
+        worker_proc_alive_timeout=10.0,
+    )
+    return app
+
+
+app = make_app()

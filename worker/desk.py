@@ -1,0 +1,27 @@
+"""What the stages of one process work with. It lives in the process's event loop."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+
+from provider.client import Client
+
+from worker.in_hand import InHand
+from worker.storage import Storage
+from worker.verdict import PollRules
+from worker.writer import Writer
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Desk:
+    writer: Writer
+    in_hand: InHand
+    client: Client
+    storage: Storage
+    poll_rules: PollRules
+    #: Seconds for which a poll or a download that dies with its process delays the next one.
+    lease_s: float
+    max_download_bytes: int
+    #: Downloads at once in this process: they take memory and bandwidth, not slots.
+    downloads: asyncio.Semaphore
+    read_source: Callable[[str], Awaitable[bytes]]

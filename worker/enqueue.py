@@ -1,0 +1,268 @@
+"""Makes jobs inside the caller's own transaction: they exist if and only if the caller commits."""
+
+import hashlib
+import json
+from collections import Counter
+from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any, overload
+from uuid import uuid4
+
+from provider.catalog import published_limit
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncSession
+from sqlalchemy.orm import Session
+
+from models import slots
+from provider.wire import Json
+from worker.kick import kick_after_commit
+from worker.kinds import KINDS
+
+CHUNK = 1000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Row:
+    """One job to be, its input already checked."""
+
+    args: Json
+    row: int | None = None
+    key: str | None = None
+    #: The key is the user's own, not one made of the row's number.
+    named: bool = True
+    priority: int = 0
+    run_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Inserted:
+    batch_id: int | None
+    added: int
+    #: Rows that were there from an earlier submission.
+    already: int
+
+
+class KeyTakenError(Exception):
+    """A key was submitted before with other input."""
+
+    def __init__(self, taken: Sequence[tuple[int | None, str | None]]) -> None:
+        self.taken = taken
+        names = ", ".join(f"{key!r}" + (f" (row {row})" if row else "") for row, key in taken[:5])
+        more = f" and {len(taken) - 5} more" if len(taken) > 5 else ""
+        super().__init__(
+            f"submitted before with other input: key {names}{more}; "
+            "give changed rows a new key, or submit them under another batch name"
+        )
+
+
+class UnknownKindError(Exception):
+    """No such kind of job."""
+
+    def __init__(self, kind: str) -> None:
+        super().__init__(f"kind {kind!r} is not known; known are {', '.join(sorted(KINDS))}")
+
+
+@overload
+def enqueue(
+    session: Session,
+    kind: str,
+    args: Json,
+    *,
+    key: str | None = ...,
+    batch: str | None = ...,
+    priority: int = ...,
+    run_at: datetime | None = ...,
+) -> list[int]: ...
+@overload
+def enqueue(
+    session: AsyncSession,
+    kind: str,
+    args: Json,
+    *,
+    key: str | None = ...,
+    batch: str | None = ...,
+    priority: int = ...,
+    run_at: datetime | None = ...,
+) -> Awaitable[list[int]]: ...
+def enqueue(
+    session: Session | AsyncSession,
+    kind: str,
+    args: Json,
+    *,
+    key: str | None = None,
+    batch: str | None = None,
+    priority: int = 0,
+    run_at: datetime | None = None,
+) -> list[int] | Awaitable[list[int]]:
+    """Enqueue one input in the caller's transaction and return the ids of its jobs.
+
+    It is one job, or `n` jobs for an image with `n`. The same `key` again gives the same jobs.
+    `priority`: higher runs first. With an AsyncSession, await the result.
+
+    Raises UnknownKindError, pydantic.ValidationError (bad input), KeyTakenError.
+    """
+    rows = checked(kind, [{**args, "key": key, "priority": priority, "run_at": run_at}])
+    return enqueue_rows(session, kind, rows, batch)
+
+
+@overload
+def enqueue_many(session: Session, kind: str, inputs: Iterable[Json], *, batch: str | None = ...) -> list[int]: ...
+@overload
+def enqueue_many(
+    session: AsyncSession, kind: str, inputs: Iterable[Json], *, batch: str | None = ...
+) -> Awaitable[list[int]]: ...
+def enqueue_many(
+    session: Session | AsyncSession, kind: str, inputs: Iterable[Json], *, batch: str | None = None
+) -> list[int] | Awaitable[list[int]]:
+    """Enqueue inputs (the API's fields, with optional `key`, `priority`, `run_at`) together.
+
+    Returns the ids of the jobs in the order of the inputs. Raises as `enqueue` does; then
+    nothing of it may be committed.
+    """
+    return enqueue_rows(session, kind, checked(kind, inputs), batch)
+
+
+def enqueue_rows(
+    session: Session | AsyncSession, kind: str, rows: Iterator[Row], batch: str | None
+) -> list[int] | Awaitable[list[int]]:
+    def insert(sync_session: Session) -> list[int]:
+        job_ids: list[int] = []
+        insert_rows(sync_session, batch, kind, rows, job_ids=job_ids)
+        return job_ids
+
+    return session.run_sync(insert) if isinstance(session, AsyncSession) else insert(session)
+
+
+def checked(kind: str, inputs: Iterable[Json]) -> Iterator[Row]:
+    """Check inputs that come from Python, and split those that are several jobs."""
+    if kind not in KINDS:
+        raise UnknownKindError(kind)
+    for number, given in enumerate(inputs, 1):
+        rest = {name: value for name, value in given.items() if name not in {"key", "priority", "run_at"}}
+        jobs = KINDS[kind].check(rest, Path.cwd()).jobs
+        yield from split(jobs, number=None, order=number, own=given)
+
+
+def split(jobs: Sequence[Json], *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:
+    """The rows of one input: `key`, or `key#1`, `key#2` … where it is several jobs.
+
+    `number`: the input's row number, if it has one; `order` stands in for an absent key.
+    """
+    key = own.get("key")
+    for part, args in enumerate(jobs, 1):
+        yield Row(
+            args=args,
+            row=number,
+            key=key if len(jobs) == 1 else f"{key or order}#{part}",
+            named=key is not None,
+            priority=own.get("priority") or 0,
+            run_at=own.get("run_at"),
+        )
+
+
+FIND_BATCH = text("""
+    with made as (
+        insert into batches (name, webhook) values (:name, :webhook) on conflict (name) do nothing returning id
+    )
+    select id from made union all select id from batches where name = :name limit 1
+""")
+
+# On a conflict the row stands as it is; `same` tells whether it was asked for with the same input.
+INSERT = text("""
+    with given as (
+        select * from unnest(
+            cast(:row as bigint[]), cast(:key as text[]), cast(:dedupe as text[]), cast(:model as text[]),
+            cast(:args as text[]), cast(:priority as int[]), cast(:run_at as timestamptz[])
+        ) with ordinality as g (row, key, dedupe, model, args, priority, run_at, place)
+    ), added as (
+        insert into jobs (batch_id, row, key, dedupe, kind, model, args, priority, run_at)
+        select :batch_id, row, key, dedupe, :kind, model, cast(args as jsonb), priority, coalesce(run_at, now())
+        from given order by place
+        on conflict do nothing
+        returning id, dedupe
+    )
+    select g.place, coalesce(a.id, j.id) as id, a.id is not null as added,
+        a.id is not null or j.args = cast(g.args as jsonb) and j.kind = :kind as same
+    from given g
+    left join added a on a.dedupe = g.dedupe
+    left join jobs j on a.id is null and j.dedupe = g.dedupe and j.batch_id is not distinct from :batch_id
+    order by g.place
+""")
+
+
+def insert_rows(
+    session: Session,
+    batch: str | None,
+    kind: str,
+    rows: Iterable[Row],
+    *,
+    webhook: str | None = None,
+    job_ids: list[int] | None = None,
+) -> Inserted:
+    """Stream rows into the caller's transaction; rows that are there already are left as they are.
+
+    `job_ids` is filled with the rows' ids where given. Raises KeyTakenError.
+    """
+    batch_id = None
+    if batch is not None:
+        batch_id = session.execute(FIND_BATCH, {"name": batch, "webhook": webhook}).scalar_one()
+    connection = session.connection()
+    added = already = 0
+    seen: Counter[bytes] = Counter()
+    limits: set[str] = set()
+    for chunk in chunks(rows, CHUNK):
+        for model in {row.args["model"] for row in chunk} - limits:
+            limit = published_limit(model, kind)
+            slots.add_limit(connection, model, concurrency=limit.concurrency, slot_scope=limit.slot_scope)
+            limits.add(model)
+        texts = [json.dumps(row.args, ensure_ascii=False, sort_keys=True) for row in chunk]
+        values = {
+            "batch_id": batch_id,
+            "kind": kind,
+            "row": [row.row for row in chunk],
+            "key": [row.key for row in chunk],
+            "dedupe": [dedupe(row, args, seen, batch_id) for row, args in zip(chunk, texts, strict=True)],
+            "model": [row.args["model"] for row in chunk],
+            "args": texts,
+            "priority": [row.priority for row in chunk],
+            "run_at": [row.run_at for row in chunk],
+        }
+        found = session.execute(INSERT, values).all()
+        if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:
+            raise KeyTakenError(taken)
+        if job_ids is not None:
+            job_ids += [each.id for each in found]
+        added += sum(each.added for each in found)
+        already += sum(not each.added for each in found)
+    kick_after_commit(session)
+    return Inserted(batch_id, added, already)
+
+
+def chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
+    """Lists of at most `size` rows (itertools.batched is not in Python 3.11)."""
+    chunk: list[Row] = []
+    for row in rows:
+        chunk.append(row)
+        if len(chunk) == size:
+            yield chunk
+            chunk = []
+    if chunk:
+        yield chunk
+
+
+def dedupe(row: Row, args: str, seen: Counter[bytes], batch_id: int | None) -> str:
+    """What makes a second submission of this row the same job.
+
+    The user's key; in a batch, failing that, the input itself and which of its equals in
+    the file this is, so that lines may be inserted or moved between two submissions.
+    Without either nothing is the same job twice.
+    """
+    if row.named and row.key is not None:
+        return f"key:{row.key}"
+    digest = hashlib.blake2b(args.encode(), digest_size=16)
+    if batch_id is None:
+        return f"once:{uuid4().hex}"
+    seen[digest.digest()] += 1
+    return f"input:{digest.hexdigest()}:{seen[digest.digest()]}"

@@ -1,0 +1,47 @@
+"""Which URL format worked, kept in Postgres per provider and endpoint."""
+
+import asyncio
+import logging
+
+from sqlalchemy import Engine, text
+
+log = logging.getLogger(__name__)
+
+REMEMBER = text("""
+    insert into endpoint_formats as f (provider, endpoint, format, evidence)
+    values (:provider, :endpoint, :format, :evidence)
+    on conflict (provider, endpoint) do update set
+        format = excluded.format, evidence = excluded.evidence, decided_at = now()
+    where f.format <> excluded.format
+""")
+RECALL = text("select format from endpoint_formats where provider = :provider and endpoint = :endpoint")
+
+
+class PostgresFormats:
+    """The memory of one provider's formats; read once per process, written when it changes."""
+
+    def __init__(self, engine: Engine, provider: str) -> None:
+        self._engine = engine
+        self._provider = provider
+        self._known: dict[str, str | None] = {}
+
+    async def get(self, endpoint: str) -> str | None:
+        if endpoint not in self._known:
+            self._known[endpoint] = await asyncio.to_thread(self._recall, endpoint)
+        return self._known[endpoint]
+
+    async def remember(self, endpoint: str, url_format: str, evidence: str) -> None:
+        if self._known.get(endpoint) == url_format:
+            return
+        self._known[endpoint] = url_format
+        log.info("%s: the %s URL format works (%s)", endpoint, url_format, evidence)
+        values = {"provider": self._provider, "endpoint": endpoint, "format": url_format, "evidence": evidence}
+        await asyncio.to_thread(self._write, values)
+
+    def _recall(self, endpoint: str) -> str | None:
+        with self._engine.connect() as conn:
+            return conn.execute(RECALL, {"provider": self._provider, "endpoint": endpoint}).scalar()
+
+    def _write(self, values: dict[str, str]) -> None:
+        with self._engine.begin() as conn:
+            conn.execute(REMEMBER, values)

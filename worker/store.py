@@ -1,0 +1,106 @@
+"""Stores the outputs of answered jobs: fetched at once, for their URLs expire; committed last."""
+
+import asyncio
+import hashlib
+import json
+import logging
+import random
+from collections.abc import AsyncIterator, Sequence
+
+from provider.client import DownloadError
+from provider.unwrap import unwrap
+
+from models.transitions import Fetch, StoredOutput
+from worker import verdict
+from worker.desk import Desk
+from worker.finish import Outcome
+from worker.kind import Output, Outputs, UnreadableAnswerError
+from worker.kinds import KINDS
+from worker.media import BadDownloadError, check_download, sniff, suffix_for
+
+log = logging.getLogger(__name__)
+
+#: Bytes that are read before a file's name is chosen: enough for every magic number.
+HEAD_BYTES = 64
+
+
+async def store(job_ids: Sequence[int], desk: Desk) -> None:
+    """Store the outputs of the jobs of one message, side by side."""
+    fetches = await desk.writer.claim_fetches(job_ids)
+    await asyncio.gather(*(store_one(fetch, desk) for fetch in fetches))
+
+
+async def store_one(fetch: Fetch, desk: Desk) -> None:
+    with desk.in_hand.holding(fetch.job_id, fetch.fence):
+        await desk.writer.settle(await fetch_all(fetch, desk))
+
+
+async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
+    try:
+        result = KINDS[fetch.kind].read(unwrap(json.loads(fetch.answer)))
+    except (UnreadableAnswerError, ValueError) as error:
+        return verdict.nothing_to_store(fetch, str(error))
+    if not isinstance(result, Outputs) or not result.outputs:
+        return verdict.nothing_to_store(fetch, "the answer names no output")
+    try:
+        async with desk.downloads:
+            stored = [
+                await keep(f"{fetch.job_id // 1000:06d}/{fetch.job_id}-{index}", index, output, desk)
+                for index, output in enumerate(result.outputs)
+            ]
+    except (DownloadError, BadDownloadError) as error:
+        return verdict.not_stored(fetch, "download_failed", str(error), chance=random.random())
+    except Exception as error:
+        log.exception("job %d: cannot store", fetch.job_id)
+        message = f"cannot store the output: {type(error).__name__}: {error}"
+        return verdict.not_stored(fetch, "storage_failed", message, chance=random.random())
+    return verdict.stored(fetch, tuple(stored))
+
+
+async def keep(stem: str, index: int, output: Output, desk: Desk) -> StoredOutput:
+    """Put one output into the store. Raises DownloadError, BadDownloadError, or what the store raises."""
+    if output.data is not None:
+        location = stem + output.suffix
+        mime = sniff(output.data) or output.mime
+        await desk.storage.put_bytes(location, output.data)
+        digest, size = hashlib.sha256(output.data).hexdigest(), len(output.data)
+    else:
+        location, mime, digest, size = await download(stem, output, desk)
+    return StoredOutput(
+        index=index,
+        role=output.role,
+        location=location,
+        mime=mime,
+        bytes=size,
+        sha256=digest,
+        text=output.text,
+    )
+
+
+async def download(stem: str, output: Output, desk: Desk) -> tuple[str, str, str, int]:
+    """Stream a result into the store, hashed on the way; returns location, mime, sha256, bytes.
+
+    Only what has the length and the type of what it should be keeps its name.
+    """
+    if output.url is None:
+        raise BadDownloadError("the answer has neither a URL nor data for this output")
+    async with desk.client.download(output.url) as response:
+        chunks = aiter(response.chunks)
+        head = b""
+        async for chunk in chunks:
+            head += chunk
+            if len(head) >= HEAD_BYTES:
+                break
+        mime = check_download(output.role, head=head, content_type=response.content_type)
+        location = stem + (suffix_for(mime) or output.suffix)
+        stored = await desk.storage.put(location, chain(head, chunks), max_bytes=desk.max_download_bytes)
+    if response.length is not None and stored.bytes != response.length:
+        await desk.storage.delete(location)
+        raise BadDownloadError(f"cut short: {stored.bytes} of {response.length} bytes came")
+    return location, mime, stored.sha256, stored.bytes
+
+
+async def chain(head: bytes, rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    yield head
+    async for chunk in rest:
+        yield chunk

@@ -1,0 +1,255 @@
+"""What an answer or an error means for its job. Pure: no clock, no I/O, no state.
+
+The codes' meanings are in `provider.errors`; here they become one step of one job.
+"""
+
+from dataclasses import dataclass, replace
+from decimal import Decimal
+
+from provider.errors import Action, ProviderError, Ruling
+
+from models.leases import Expired
+from models.limit import ACCOUNT
+from models.state import JobState
+from models.transitions import AttemptEnd, Claim, Fetch, Move, Poll, StoredOutput
+from provider.wire import Answer
+from worker.backoff import backoff_s
+from worker.finish import Effect, Outcome, Pause, Shrink
+from worker.kind import Kind, OnUnknown, Outputs, Pending, Remote, RemoteFailed, UnreadableAnswerError
+from worker.pollplan import next_poll_s
+
+MAX_CRASHES = 3
+RETRY_BASE_S = 2.0
+RETRY_CAP_S = 60.0
+#: About five minutes of downloads tried before a result counts as lost.
+MAX_FETCHES = 12
+FETCH_BASE_S = 0.5
+FETCH_CAP_S = 60.0
+#: An id that the API does not know may be known in a moment; after this it is a person's matter.
+PATIENCE_S = 600.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollRules:
+    """Seconds: the first poll, and the longest wait between two."""
+
+    first_s: float
+    max_s: float
+
+
+def start(claim: Claim, **changes: object) -> Move:
+    """A move of a running claim; the target is to be replaced."""
+    move = Move(job_id=claim.job_id, fence=claim.fence, source=JobState.RUNNING, target=JobState.FAILED)
+    return replace(move, **changes)  # type: ignore[arg-type]
+
+
+def answered(claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, chance: float) -> Outcome:
+    """A success: what it holds decides whether the job waits for the provider or its outputs are stored."""
+    cost = kind.cost(claim.args)
+    end = AttemptEnd(
+        number=claim.number, outcome="answered", http_status=answer.http_status, answer=answer.raw, cost=cost
+    )
+    try:
+        result = kind.read(answer.body)
+    except UnreadableAnswerError as error:
+        return Outcome(unreadable(start(claim), end, cost, error))
+    match result:
+        case Outputs():
+            move = start(claim, target=JobState.STORING, cost=cost, attempt_end=end)
+        case Remote(remote_id):
+            move = start(
+                claim,
+                target=JobState.WAITING,
+                remote_id=remote_id,
+                cost=cost,
+                delay_s=next_poll_s(0, first_s=rules.first_s, max_s=rules.max_s, chance=chance),
+                attempt_end=replace(end, remote_id=remote_id),
+            )
+        case Pending():
+            move = unreadable(start(claim), end, cost, UnreadableAnswerError("accepted, but without an id to ask for"))
+        case RemoteFailed(code, message):
+            move = start(
+                claim, error_code=code, error_message=message, possibly_charged=True,
+                attempt_end=replace(end, error_code=code, error_message=message, cost=Decimal(0), possibly_charged=True),
+            )  # fmt: skip
+    return Outcome(move)
+
+
+def unreadable(move: Move, end: AttemptEnd, cost: Decimal, error: UnreadableAnswerError) -> Move:
+    """It was paid for and says nothing that can be stored. The answer is kept as it came."""
+    code, message = "unreadable_answer", str(error)
+    return replace(
+        move,
+        target=JobState.FAILED,
+        error_code=code,
+        error_message=message,
+        cost=cost,
+        attempt_end=replace(end, error_code=code, error_message=message),
+    )
+
+
+def refused(claim: Claim, kind: Kind, error: ProviderError, ruling: Ruling, *, chance: float) -> Outcome:
+    """An error: retry, wait, pause, fail or hold."""
+    if ruling.action is Action.UNKNOWN:
+        return unknown(claim, kind, error, chance=chance)
+    code, message = error.code or str(error.http_status or "not_sent"), error.message
+    end = AttemptEnd(
+        number=claim.number,
+        outcome="rejected" if error.sent else "unsent",
+        http_status=error.http_status,
+        error_code=code,
+        error_message=message,
+        excerpt=error.excerpt,
+    )
+    move = start(claim, error_code=code, error_message=message, attempt_end=end)
+    # A definite refusal says nothing about an earlier answer that was lost: that one stays flagged.
+    wait_s = ruling.wait_s or 0.0
+    match ruling.action:
+        case Action.FAIL | Action.REFUSED:
+            return Outcome(move)
+        case Action.ALREADY_ACCEPTED:
+            held = replace(move, target=JobState.HELD, possibly_charged=True)
+            return Outcome(replace(held, attempt_end=replace(end, outcome="unknown", possibly_charged=True)))
+        case Action.RETRY | Action.PATIENCE:
+            if claim.attempt >= kind.max_attempts:
+                return Outcome(move)
+            delay_s = max(wait_s, backoff_s(claim.attempt, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, chance=chance))
+            return Outcome(replace(move, target=JobState.QUEUED, delay_s=delay_s))
+        case Action.RETRY_LATER:
+            return snoozed(move, wait_s, Pause(ACCOUNT, message, wait_s))
+        case Action.SHRINK:
+            return snoozed(move, wait_s * (0.5 + chance), Shrink(claim.model))
+        case Action.SLOW | Action.PAUSE_MODEL:
+            return snoozed(move, wait_s, Pause(claim.model, message, ruling.wait_s))
+        case Action.PAUSE_ACCOUNT:
+            return snoozed(move, wait_s, Pause(ACCOUNT, message, ruling.wait_s))
+
+
+def snoozed(move: Move, wait_s: float, effect: Effect) -> Outcome:
+    """Run again later; the attempt does not count."""
+    return Outcome(replace(move, target=JobState.QUEUED, give_back=True, delay_s=wait_s), effect)
+
+
+def unknown(claim: Claim, kind: Kind, error: ProviderError, *, chance: float) -> Outcome:
+    """The answer was lost after sending: it may be accepted, and on the bill."""
+    code, message = error.code or "answer_lost", error.message
+    end = AttemptEnd(
+        number=claim.number, outcome="unknown", http_status=error.http_status, error_code=code,
+        error_message=message, excerpt=error.excerpt, possibly_charged=True,
+    )  # fmt: skip
+    move = start(claim, error_code=code, error_message=message, possibly_charged=True, attempt_end=end)
+    return Outcome(after_unknown(move, kind, resent=claim.resent, request_id=claim.request_id, chance=chance))
+
+
+def after_unknown(move: Move, kind: Kind, *, resent: bool, request_id: str, chance: float) -> Move:
+    """Policy: once more with the same request id, or ask a person."""
+    if kind.on_unknown is OnUnknown.RETRY and not resent:
+        delay_s = backoff_s(1, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, chance=chance)
+        return replace(move, target=JobState.QUEUED, next_request_id=request_id, delay_s=delay_s)
+    return replace(move, target=JobState.HELD)
+
+
+def crashed(job: Expired, kind: Kind) -> Outcome:
+    """The worker died with the request made or about to be: the outcome is unknown."""
+    message = "the worker died or was cut off while it made the request"
+    move = Move(
+        job_id=job.job_id,
+        fence=job.fence,
+        source=JobState.RUNNING,
+        target=JobState.FAILED,
+        error_code="worker_lost",
+        error_message=message,
+        possibly_charged=True,
+        crashed=True,
+        attempt_end=AttemptEnd(
+            number=job.number, outcome="unknown", error_code="worker_lost", error_message=message,
+            possibly_charged=True,
+        ),
+    )  # fmt: skip
+    if job.crashes + 1 >= MAX_CRASHES:
+        return Outcome(replace(move, error_message=f"{message}, {MAX_CRASHES} times"))
+    return Outcome(after_unknown(move, kind, resent=job.resent, request_id=job.request_id, chance=0.0))
+
+
+def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, chance: float) -> Outcome:
+    """The provider said how far it is."""
+    try:
+        result = kind.read(answer.body)
+    except UnreadableAnswerError as error:
+        # The work is paid for; what cannot be read now may be there at the next poll.
+        again = poll_again(poll, rules, chance=chance, error=("unreadable_answer", str(error)))
+        if poll.age_s < PATIENCE_S:
+            return Outcome(again)
+        end = AttemptEnd(number=poll.number, outcome="answered", http_status=answer.http_status, answer=answer.raw)
+        return Outcome(replace(again, target=JobState.FAILED, delay_s=0.0, attempt_end=end))
+    match result:
+        case Outputs():
+            end = AttemptEnd(number=poll.number, outcome="answered", http_status=answer.http_status, answer=answer.raw)
+            return Outcome(replace(poll_again(poll, rules, chance=chance), target=JobState.STORING, delay_s=0.0,
+                                   attempt_end=end))  # fmt: skip
+        case RemoteFailed(code, message):
+            end = AttemptEnd(
+                number=poll.number, outcome="rejected", http_status=answer.http_status, error_code=code,
+                error_message=message, answer=answer.raw, possibly_charged=True,
+            )  # fmt: skip
+            # Whether a failed task is billed is documented nowhere: it counts as possible, not as cost.
+            cost = -kind.cost(poll.args)
+            move = replace(poll_again(poll, rules, chance=chance), target=JobState.FAILED, delay_s=0.0)
+            return Outcome(
+                replace(move, error_code=code, error_message=message, possibly_charged=True, cost=cost,
+                        attempt_end=replace(end, cost=cost))
+            )  # fmt: skip
+        case Pending() | Remote():
+            return Outcome(poll_again(poll, rules, chance=chance))
+
+
+def poll_refused(poll: Poll, error: ProviderError, ruling: Ruling, rules: PollRules, *, chance: float) -> Outcome:
+    """An error on a poll says nothing about the work, which is paid for: ask again, less often."""
+    code, message = error.code or str(error.http_status or "not_sent"), error.message
+    again = poll_again(poll, rules, chance=chance, error=(code, message))
+    match ruling.action:
+        case Action.PAUSE_ACCOUNT:
+            return Outcome(again, Pause(ACCOUNT, message, ruling.wait_s))
+        case Action.PATIENCE if poll.age_s > PATIENCE_S:
+            lost = f"the provider no longer knows this task: {message}"
+            return Outcome(replace(again, target=JobState.HELD, delay_s=0.0, error_message=lost, possibly_charged=True))
+        case _:
+            return Outcome(replace(again, delay_s=max(again.delay_s, min(ruling.wait_s or 0.0, rules.max_s))))
+
+
+def poll_again(poll: Poll, rules: PollRules, *, chance: float, error: tuple[str, str] | None = None) -> Move:
+    code, message = error or (None, None)
+    return Move(
+        job_id=poll.job_id,
+        fence=poll.fence,
+        source=JobState.WAITING,
+        target=JobState.WAITING,
+        delay_s=next_poll_s(poll.polls, first_s=rules.first_s, max_s=rules.max_s, chance=chance),
+        error_code=code,
+        error_message=message,
+    )
+
+
+def stored(fetch: Fetch, outputs: tuple[StoredOutput, ...]) -> Outcome:
+    """All outputs are in the store."""
+    return Outcome(from_storing(fetch, JobState.SUCCEEDED, outputs=outputs))
+
+
+def not_stored(fetch: Fetch, code: str, message: str, *, chance: float) -> Outcome:
+    """An output could not be fetched or kept: try the download again, never the generation."""
+    if fetch.fetches >= MAX_FETCHES:
+        return Outcome(from_storing(fetch, JobState.FAILED, error_code=code, error_message=message))
+    # Never at once: a result's URL may answer 404 for a moment after the answer that names it.
+    delay_s = FETCH_BASE_S / 2 + backoff_s(fetch.fetches, base_s=FETCH_BASE_S, cap_s=FETCH_CAP_S, chance=chance)
+    return Outcome(from_storing(fetch, JobState.STORING, delay_s=delay_s, error_code=code, error_message=message))
+
+
+def nothing_to_store(fetch: Fetch, message: str) -> Outcome:
+    """The answer cannot be read. It was paid for, and is kept."""
+    move = from_storing(fetch, JobState.FAILED, error_code="unreadable_answer", error_message=message)
+    return Outcome(move)
+
+
+def from_storing(fetch: Fetch, target: JobState, **changes: object) -> Move:
+    move = Move(job_id=fetch.job_id, fence=fetch.fence, source=JobState.STORING, target=target)
+    return replace(move, **changes)  # type: ignore[arg-type]

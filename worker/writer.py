@@ -1,0 +1,189 @@
+"""One thread and one connection that write for a whole process, in groups.
+
+Coroutines hand over what they want written and wait. Whatever has gathered since the last
+commit goes into the next transaction: alone when idle, many at once under load.
+"""
+
+import asyncio
+import logging
+import queue
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+
+from models import transitions
+from models.transitions import Claim, Fetch
+from worker.finish import Outcome, finish
+from worker.hints import Hints, Publisher
+
+log = logging.getLogger(__name__)
+
+MOST_AT_ONCE = 512
+RECONNECT_CAP_S = 5.0
+
+
+@dataclass(frozen=True, slots=True)
+class Take:
+    """Claim these jobs for running."""
+
+    job_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class TakeFetches:
+    """Claim these jobs for storing."""
+
+    job_ids: Sequence[int]
+
+
+@dataclass(frozen=True, slots=True)
+class Beat:
+    """Renew the leases of these (id, fence) pairs."""
+
+    held: Sequence[tuple[int, int]]
+
+
+Write = Take | TakeFetches | Beat | Outcome
+
+
+@dataclass
+class Writer:
+    """Writes claims, outcomes and heartbeats; publishes the hints that follow from them after the commit."""
+
+    engine: Engine
+    publisher: Publisher
+    worker: str
+    #: Seconds that a claim is good for without a heartbeat.
+    lease_s: float
+    #: Seconds after which a dispatched job's hint is sent again.
+    hint_lease_s: float
+    _queue: "queue.SimpleQueue[tuple[Write, Future[Any]] | None]" = field(default_factory=queue.SimpleQueue)
+    _thread: threading.Thread | None = None
+
+    async def claim(self, job_ids: Sequence[int]) -> list[Claim]:
+        claims: list[Claim] = await self._hand_over(Take(job_ids))
+        return claims
+
+    async def claim_fetches(self, job_ids: Sequence[int]) -> list[Fetch]:
+        fetches: list[Fetch] = await self._hand_over(TakeFetches(job_ids))
+        return fetches
+
+    async def settle(self, outcome: Outcome) -> bool:
+        """Write one outcome; False if the job belongs to a later claim by now."""
+        moved: bool = await self._hand_over(outcome)
+        return moved
+
+    async def heartbeat(self, held: Sequence[tuple[int, int]]) -> None:
+        await self._hand_over(Beat(held))
+
+    async def _hand_over(self, write: Write) -> Any:
+        future: Future[Any] = Future()
+        self._queue.put((write, future))
+        return await asyncio.wrap_future(future)
+
+    def start(self) -> None:
+        self._thread = threading.Thread(target=self._run, name="writer", daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Write what is left, then end."""
+        if self._thread:
+            self._queue.put(None)
+            self._thread.join()
+
+    def _run(self) -> None:
+        last = False
+        while not last and (first := self._queue.get()) is not None:
+            group = [first]
+            while len(group) < MOST_AT_ONCE and not self._queue.empty():
+                more = self._queue.get()
+                if more is None:
+                    last = True
+                    break
+                group.append(more)
+            self._write(group)
+
+    def _write(self, group: "list[tuple[Write, Future[Any]]]") -> None:
+        """Write a group in one transaction; one by one where one of it would spoil the rest."""
+        try:
+            results = self._until_reachable(lambda conn: self._transact(conn, [write for write, _ in group]))
+        except Exception as error:
+            if len(group) > 1:
+                for each in group:
+                    self._write([each])
+                return
+            log.exception("a write was refused: %s", type(group[0][0]).__name__)
+            group[0][1].set_exception(error)
+            return
+        for (_, future), result in zip(group, results, strict=True):
+            future.set_result(result)
+
+    def _until_reachable(self, transact: "Callable[[Connection], tuple[list[Any], Hints]]") -> list[Any]:
+        """Run a transaction, again and again while Postgres cannot be reached: paid results wait here."""
+        tries = 0
+        while True:
+            try:
+                with self.engine.begin() as conn:
+                    results, hints = transact(conn)
+            except (OperationalError, InterfaceError) as error:
+                if not unreachable(error):
+                    raise
+                tries += 1
+                log.warning("cannot write to Postgres, trying again: %s", type(error.orig).__name__)
+                time.sleep(min(RECONNECT_CAP_S, 0.1 * 2 ** min(tries, 8)))
+                continue
+            self.publisher.publish(hints)
+            return results
+
+    def _transact(self, conn: Connection, writes: Sequence[Write]) -> tuple[list[Any], Hints]:
+        hints: Hints = {}
+        moved: frozenset[int] = frozenset()
+        if outcomes := [write for write in writes if isinstance(write, Outcome)]:
+            finished = finish(conn, outcomes, lease_s=self.hint_lease_s)
+            moved, hints = finished.moved, finished.hints
+        taken = {claim.job_id: claim for claim in self._claim_all(conn, writes)}
+        fetches = {fetch.job_id: fetch for fetch in self._claim_all_fetches(conn, writes)}
+        results: list[Any] = []
+        for write in writes:
+            match write:
+                case Outcome(move):
+                    results.append(move.job_id in moved)
+                case Take(job_ids):
+                    # `pop`: where two messages name one job, one of them has it.
+                    results.append([taken.pop(job_id) for job_id in job_ids if job_id in taken])
+                case TakeFetches(job_ids):
+                    results.append([fetches.pop(job_id) for job_id in job_ids if job_id in fetches])
+                case Beat(held):
+                    transitions.heartbeat(conn, held, lease_s=self.lease_s)
+                    results.append(None)
+        return results, hints
+
+    def _claim_all(self, conn: Connection, writes: Sequence[Write]) -> list[Claim]:
+        job_ids = sorted({job_id for write in writes if isinstance(write, Take) for job_id in write.job_ids})
+        if not job_ids:
+            return []
+        request_ids = [uuid4().hex for _ in job_ids]
+        return transitions.claim(conn, job_ids, request_ids, worker=self.worker, lease_s=self.lease_s)
+
+    def _claim_all_fetches(self, conn: Connection, writes: Sequence[Write]) -> list[Fetch]:
+        job_ids = sorted({job_id for write in writes if isinstance(write, TakeFetches) for job_id in write.job_ids})
+        if not job_ids:
+            return []
+        return transitions.claim_fetches(conn, job_ids, worker=self.worker, lease_s=self.lease_s)
+
+
+def unreachable(error: DBAPIError) -> bool:
+    """Whether the connection was lost or could not be made, so that the same write may succeed later.
+
+    A deadlock or a lock timeout is gone at the next try too.
+    """
+    state = getattr(error.orig, "sqlstate", None)
+    # Class 08: connection; 57P: shutting down or starting up; 53: out of something; 40, 55: locks.
+    return state is None or state[:2] in {"08", "53", "40", "55"} or state[:3] == "57P"

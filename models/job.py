@@ -53,7 +53,8 @@ class Job(Base):
     model: Mapped[str]
     args: Mapped[dict[str, Any]]
 
-    state: Mapped[JobState] = mapped_column(server_default=JobState.QUEUED)
+    #: A JobState; text and a CHECK, so that a new state needs no type change.
+    state: Mapped[str] = mapped_column(server_default=JobState.QUEUED)
     #: Higher runs first.
     priority: Mapped[small_zero]
     run_at: Mapped[now]

@@ -22,8 +22,8 @@ class Lane:
 
 
 ADD_LIMITS = text("""
-    insert into limits (model, concurrency, learned, slot_scope)
-    values (:model, :concurrency, :concurrency, :slot_scope)
+    insert into limits (model, concurrency, learned, slot_scope, learned_at)
+    values (:model, :concurrency, :concurrency, :slot_scope, to_timestamp(0))
     on conflict (model) do nothing
 """)
 

@@ -7,6 +7,7 @@ fence is higher, so that an older write changes nothing. All times are the datab
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from operator import attrgetter
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -135,7 +136,7 @@ class Moved:
 
 def rows_of(items: Sequence[Any], *names: str) -> dict[str, list[Any]]:
     """Columns for `unnest` from objects with these attributes."""
-    return {name: [getattr(item, name) for item in items] for name in names}
+    return {name: list(map(attrgetter(name), items)) for name in names}
 
 
 # A paused model's jobs are not claimed: not one more call goes out. Rescue takes them back.
@@ -343,9 +344,12 @@ def settle(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
     No job may stand in `moves` twice.
     """
     values = rows_of(
-        moves, "job_id", "fence", "source", "target", "delay_s", "give_back", "remote_id", "next_request_id",
+        moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id", "next_request_id",
         "error_code", "error_message", "cost", "possibly_charged", "crashed",
     )  # fmt: skip
+    # psycopg sends our enum as a Postgres one, and no array of mixed numbers.
+    values["delay_s"] = list(map(float, values["delay_s"]))
+    values |= {"source": values.pop("source.value"), "target": values.pop("target.value")}
     moved = [Moved(row.id, JobState(row.state), row.kind, row.model, row.freed) for row in conn.execute(SETTLE, values)]
     if ends := [(move.job_id, move.attempt_end) for move in moves if move.attempt_end]:
         values = rows_of(

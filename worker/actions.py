@@ -42,7 +42,7 @@ def retry(session: Session, selection: Selection) -> Counts:
 def resolve(session: Session, ids: Sequence[int], how: Literal["retry", "fail"]) -> Counts:
     """Decide held jobs: `retry` may buy a second time what was bought already, `fail` gives up."""
     target = JobState.QUEUED if how == "retry" else JobState.FAILED
-    changed = interventions.resolve(session.connection(), Selection(ids=ids), target=target)
+    changed = interventions.resolve(session.connection(), Selection(ids=ids), target=target.value)
     return applied(session, changed)
 
 

@@ -1,0 +1,133 @@
+"""A job exists if and only if its producer commits; the same key is the same job."""
+
+from collections.abc import Iterator
+
+import pytest
+from sqlalchemy import Engine, text
+from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
+from sqlalchemy.orm import Session
+
+from worker import KeyTakenError, UnknownKindError, enqueue, enqueue_many
+from worker.app import DISPATCH, app
+
+ARGS = {"model": "cogview-4-250304", "prompt": "a cat"}
+
+
+def count(engine: Engine) -> int:
+    with engine.connect() as conn:
+        return conn.execute(text("select count(*) from jobs")).scalar_one()
+
+
+@pytest.fixture
+def kicks(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Kicks"]:
+    """The broker of this test, and the kicks that it got."""
+    monkeypatch.setattr(app.conf, "broker_url", valkey_url)
+    app.pool.force_close_all()
+    yield Kicks()
+    app.pool.force_close_all()
+
+
+class Kicks:
+    def count(self) -> int:
+        with app.connection_for_read() as connection:
+            queue = connection.SimpleQueue("upkeep")
+            seen = 0
+            while True:
+                try:
+                    message = queue.get_nowait()
+                except queue.Empty:
+                    queue.close()
+                    return seen
+                assert message.headers["task"] == DISPATCH
+                message.ack()
+                seen += 1
+
+
+def test_the_job_exists_and_is_kicked_after_the_commit(engine: Engine, kicks: Kicks) -> None:
+    with Session(engine) as session:
+        [job_id] = enqueue(session, "image", ARGS)
+        assert job_id
+        assert count(engine) == 0
+        assert kicks.count() == 0
+        session.commit()
+    assert count(engine) == 1
+    assert kicks.count() == 1
+
+
+def test_a_rollback_leaves_nothing(engine: Engine, kicks: Kicks) -> None:
+    with Session(engine) as session:
+        enqueue(session, "image", ARGS)
+        session.rollback()
+        session.execute(text("select 1"))
+        session.commit()
+    assert count(engine) == 0
+    assert kicks.count() == 0
+
+
+def test_a_savepoint_does_not_kick(engine: Engine, kicks: Kicks) -> None:
+    with Session(engine) as session:
+        with session.begin_nested():
+            enqueue(session, "image", ARGS)
+        assert kicks.count() == 0
+        session.commit()
+    assert kicks.count() == 1
+
+
+def test_with_the_broker_away_the_job_is_there_all_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(app.conf, "broker_url", "redis://127.0.0.1:1/0")
+    app.pool.force_close_all()
+    with Session(engine) as session:
+        enqueue(session, "image", ARGS)
+        session.commit()
+    assert count(engine) == 1
+
+
+def test_the_same_key_is_the_same_job(engine: Engine, kicks: Kicks) -> None:
+    ids = []
+    for _ in range(2):
+        with Session(engine) as session:
+            ids += enqueue(session, "image", ARGS, key="cat")
+            session.commit()
+    assert ids[0] == ids[1]
+    with Session(engine) as session, pytest.raises(KeyTakenError, match="key 'cat'"):
+        enqueue(session, "image", {**ARGS, "prompt": "a dog"}, key="cat")
+    assert kicks.count() == 2
+
+
+def test_without_a_key_or_batch_each_call_is_a_job(engine: Engine, kicks: Kicks) -> None:
+    with Session(engine) as session:
+        assert len({*enqueue(session, "image", ARGS), *enqueue(session, "image", ARGS)}) == 2
+        session.commit()
+    assert kicks.count() == 1
+
+
+def test_many_in_a_batch_and_n_images_are_n_jobs(engine: Engine, kicks: Kicks) -> None:
+    inputs = [{**ARGS, "key": "a", "n": 3}, {**ARGS, "key": "b", "priority": 5}]
+    with Session(engine) as session:
+        assert len(enqueue_many(session, "image", inputs, batch="cats")) == 4
+        session.commit()
+    with engine.connect() as conn:
+        rows = conn.execute(text("select key, priority from jobs order by id")).all()
+    assert [tuple(row) for row in rows] == [("a#1", 0), ("a#2", 0), ("a#3", 0), ("b", 5)]
+    assert kicks.count() == 1
+
+
+async def enqueue_async(url: str) -> None:
+    engine = create_async_engine(url)
+    async with AsyncSession(engine) as session:
+        assert await enqueue(session, "image", ARGS)
+        await session.commit()
+    await engine.dispose()
+
+
+def test_an_async_session_serves_too(engine: Engine, database_url: str, kicks: Kicks) -> None:
+    import asyncio  # noqa: PLC0415 - for this test alone
+
+    asyncio.run(enqueue_async(database_url))
+    assert count(engine) == 1
+    assert kicks.count() == 1
+
+
+def test_an_unknown_kind_is_named(engine: Engine) -> None:
+    with Session(engine) as session, pytest.raises(UnknownKindError, match="kind 'musik' is not known; known are"):
+        enqueue(session, "musik", ARGS)

@@ -5,7 +5,6 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 from provider.client import Client
-
 from worker.in_hand import InHand
 from worker.storage import Storage
 from worker.verdict import PollRules

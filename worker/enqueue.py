@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import Any, overload
 from uuid import uuid4
 
-from provider.catalog import published_limit
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from models import slots
+from provider.catalog import published_limit
 from provider.wire import Json
 from worker.kick import kick_after_commit
 from worker.kinds import KINDS

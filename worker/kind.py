@@ -1,26 +1,129 @@
 """What a job kind is: one file in `worker/kinds/` makes one `Kind`."""
 
+import json
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from decimal import Decimal
+from difflib import get_close_matches
 from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any, TypeVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from provider.catalog import model_kind
 from provider.wire import Json, Request
 
-__all__ = ["Args", "Checked", "Intent", "Kind", "OnUnknown", "Output", "Outputs", "Pending",
-           "Remote", "RemoteFailed", "Result", "UnreadableAnswerError"]  # fmt: skip
+AnyArgs = TypeVar("AnyArgs", bound="Args")
+
+__all__ = [
+    "Args",
+    "Cell",
+    "Checked",
+    "Intent",
+    "Kind",
+    "OnUnknown",
+    "Output",
+    "Outputs",
+    "Pending",
+    "Remote",
+    "RemoteFailed",
+    "Result",
+    "Text",
+    "UnreadableAnswerError",
+    "read_args",
+]  # fmt: skip
+
+
+NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
+
+
+def storable(value: Any) -> Any:
+    """Refuse what Postgres cannot hold, at any depth."""
+    match value:
+        case str() if found := NUL_OR_SURROGATE.search(value):
+            raise ValueError(f"has a character that cannot be stored ({found[0]!r} at {found.start()}); take it out")
+        case dict():
+            for each in value.items():
+                storable(each)
+        case list() | tuple():
+            for each in value:
+                storable(each)
+    return value
+
+
+def from_cell(value: Any) -> Any:
+    """A CSV cell that holds a JSON list, read as one."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            return json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"starts like a JSON list but is none: {error}") from None
+    return value
+
+
+Cell = BeforeValidator(from_cell)
+Text = Annotated[str, AfterValidator(storable)]
+UserId = Annotated[str, Field(min_length=6, max_length=128), AfterValidator(storable)]
 
 
 class Args(BaseModel):
     """The input of a job: the API's own field names, checked when enqueued. Unknown fields are refused."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, str_strip_whitespace=False)
+    model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: str
+    model: Text = Field(min_length=1, max_length=100)
+    user_id: UserId | None = None
+
+    def stored(self) -> Json:
+        """The fields that were given: what the job keeps and the API gets."""
+        return self.model_dump(mode="json", exclude_none=True)
+
+
+OURS = {"request_id": "is made by mediajobs, one for each attempt; use `key` to name a row"}
+
+
+def read_args(
+    args: type[AnyArgs], row: dict[str, Any], *, kind: str, default_model: str, folder: Path | None = None
+) -> tuple[AnyArgs, list[str]]:
+    """An input row as args, and what is odd about it. Raises pydantic.ValidationError.
+
+    Unknown models pass with a warning, for providers add models; a model of another kind does not.
+    """
+    given = {name: value for name, value in row.items() if value is not None}
+    given.setdefault("model", default_model)
+    unknown = [name for name in given if name not in args.model_fields]
+    model = given["model"]
+    other = model_kind(model) if isinstance(model, str) else None
+    if unknown or other not in (None, kind):
+        refuse(args.__name__, given, unknown, sorted(args.model_fields), kind=kind, other=other)
+    warnings = [] if other else [f"model {model!r} is not known here; its limits are not checked"]
+    return args.model_validate(given, context={"folder": folder}), warnings
+
+
+def refuse(
+    title: str, given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: str, other: str | None
+) -> None:
+    """Raise the ValidationError that names unknown fields and a model of another kind."""
+    lines = [line_of(name, given[name], OURS.get(name) or unknown_field(name, fields)) for name in unknown]
+    if other not in (None, kind):
+        reason = f"is a model for {other} jobs, not for {kind}; choose another, or submit with --kind {other}"
+        lines.append(line_of("model", given["model"], reason))
+    raise ValidationError.from_exception_data(title, lines)
+
+
+def line_of(name: str, value: Any, reason: str) -> InitErrorDetails:
+    # The reason is a value of the message, so that its braces are no places to fill.
+    error = PydanticCustomError("value_error", "{reason}", {"reason": reason})
+    return InitErrorDetails(type=error, loc=(name,), input=value)
+
+
+def unknown_field(name: str, fields: list[str]) -> str:
+    near = get_close_matches(name, fields, n=1)
+    meant = f"did you mean {near[0]}? " if near else ""
+    return f"is no field of this kind; {meant}known are {', '.join(fields)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -4,10 +4,9 @@ import asyncio
 import logging
 import random
 
-from provider.errors import ProviderError
-
 from models import transitions
 from models.transitions import Poll
+from provider.errors import ProviderError
 from worker import verdict
 from worker.desk import Desk
 from worker.finish import Outcome

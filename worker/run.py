@@ -6,9 +6,8 @@ import random
 from collections.abc import Sequence
 from dataclasses import replace
 
-from provider.errors import AnswerLost, ProviderError
-
 from models.transitions import AttemptEnd, Claim
+from provider.errors import AnswerLost, ProviderError
 from worker import verdict
 from worker.desk import Desk
 from worker.finish import Outcome

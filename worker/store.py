@@ -7,10 +7,9 @@ import logging
 import random
 from collections.abc import AsyncIterator, Sequence
 
+from models.transitions import Fetch, StoredOutput
 from provider.client import DownloadError
 from provider.unwrap import unwrap
-
-from models.transitions import Fetch, StoredOutput
 from worker import verdict
 from worker.desk import Desk
 from worker.finish import Outcome

@@ -6,12 +6,11 @@ The codes' meanings are in `provider.errors`; here they become one step of one j
 from dataclasses import dataclass, replace
 from decimal import Decimal
 
-from provider.errors import Action, ProviderError, Ruling
-
 from models.leases import Expired
 from models.limit import ACCOUNT
 from models.state import JobState
 from models.transitions import AttemptEnd, Claim, Fetch, Move, Poll, StoredOutput
+from provider.errors import Action, ProviderError, Ruling
 from provider.wire import Answer
 from worker.backoff import backoff_s
 from worker.finish import Effect, Outcome, Pause, Shrink

@@ -12,7 +12,6 @@ from typing import Any
 
 from models.session import make_engine
 from provider.client import Client
-
 from worker import poll, run, store
 from worker.app import RUN, STORE, app
 from worker.desk import Desk

@@ -1,0 +1,244 @@
+"""One request is one call: makes it, and says what came of it. Never tries a paid one again."""
+
+import json
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Literal
+from urllib.parse import quote, urlsplit
+
+import aiohttp
+import httpx
+from httpx_aiohttp import AiohttpTransport
+
+from provider.endpoints import ENDPOINTS, Endpoint
+from provider.errors import AnswerLost, NotSent, ProviderError, Rejected
+from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back
+from provider.redact import excerpt, redact, redact_bytes
+from provider.rulings import rule
+from provider.unwrap import find_error, is_providers, retry_after_s, unwrap
+from provider.wire import Answer, Request
+
+CONNECT_TIMEOUT_S = 10.0
+WRITE_TIMEOUT_S = 60.0
+DIRECT_HOSTS = frozenset({"api.z.ai", "open.bigmodel.cn"})
+MAX_REDIRECTS = 5
+
+# They log whole URLs, and ours carry the token.
+for name in ("httpx", "httpcore", "aiohttp"):
+    logging.getLogger(name).setLevel(logging.WARNING)
+
+Style = Literal["auto", "proxy", "direct"]
+
+
+class DownloadError(Exception):
+    """A result could not be fetched."""
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A result being fetched. `length`: what the server says that it has, in bytes."""
+
+    chunks: AsyncIterator[bytes]
+    length: int | None
+    content_type: str | None
+
+
+def is_direct(base_url: str, style: Style) -> bool:
+    """Whether this is Z.AI itself: by setting, by host, or by a base URL that ends in /api."""
+    if style != "auto":
+        return style == "direct"
+    parts = urlsplit(base_url)
+    return parts.hostname in DIRECT_HOSTS or parts.path.rstrip("/").endswith(("/api", "/api/paas/v4"))
+
+
+class Client:
+    """The API, through the proxy or directly. Lives in one event loop.
+
+    `base_url`: https://api.lowcodeapi.com/zai, https://api.z.ai/api, or a server that speaks like one.
+    """
+
+    def __init__(self, *, base_url: str, token: str, formats: FormatMemory, style: Style = "auto") -> None:
+        self._direct = is_direct(base_url, style)
+        self._base = base_url.rstrip("/").removesuffix("/paas/v4") if self._direct else base_url.rstrip("/")
+        self._token = token
+        self._formats = formats
+        self._headers = {"Accept-Language": "en-US,en"}
+        if self._direct:
+            self._headers["Authorization"] = f"Bearer {token}"
+        # httpx's own pool looks at every connection for every request; aiohttp's does not.
+        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=15.0)
+        self._http = httpx.AsyncClient(transport=AiohttpTransport(limits=limits), follow_redirects=False)
+
+    async def close(self) -> None:
+        await self._http.aclose()
+
+    async def send(self, request: Request) -> Answer:
+        """Make one call. Raises NotSent, Rejected or AnswerLost.
+
+        Where an endpoint's URL differs between the formats, the one that worked last goes
+        first, and the other is tried only as `may_fall_back` allows.
+        """
+        endpoint = ENDPOINTS[request.endpoint]
+        if self._direct or endpoint.old_path is None:
+            answer, _ = await self._call(request, endpoint, NEW)
+            return answer
+        known = await self._formats.get(request.endpoint)
+        first, second = (OLD, NEW) if known == OLD else (NEW, OLD)
+        try:
+            answer, _ = await self._call(request, endpoint, first)
+        except ProviderError as error:
+            if error.seen is None or not may_fall_back(endpoint, error.seen):
+                raise
+            try:
+                answer, status = await self._call(request, endpoint, second)
+            except ProviderError as other:
+                if other.seen is not None and other.seen.from_provider:
+                    await self._formats.remember(request.endpoint, second, "the provider answered there")
+                    raise
+                raise error from other
+            await self._formats.remember(request.endpoint, second, f"HTTP {status} there, {error.http_status} before")
+        else:
+            if known != first:
+                await self._formats.remember(request.endpoint, first, f"HTTP {answer.http_status}")
+        return answer
+
+    async def _call(self, request: Request, endpoint: Endpoint, url_format: str) -> tuple[Answer, int]:
+        timeout = httpx.Timeout(
+            connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, read=request.read_timeout_s, pool=CONNECT_TIMEOUT_S
+        )
+        body: dict[str, Any] = {}
+        if request.upload is not None:
+            upload = request.upload
+            body = {"data": dict(request.form or {}), "files": {"file": (upload.filename, upload.data, upload.mime)}}
+        elif request.json is not None:
+            body = {"json": request.json}
+        url = self._url(endpoint, request, url_format)
+        try:
+            response = await self._http.request(endpoint.method, url, headers=self._headers, timeout=timeout, **body)
+        except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
+            raise self._transport_error(error, endpoint) from None
+        return self._read(response, endpoint), response.status_code
+
+    def _url(self, endpoint: Endpoint, request: Request, url_format: str) -> str:
+        path = {name: quote(value, safe="") for name, value in request.path.items()}
+        if self._direct:
+            return self._base + endpoint.direct_path.format(**path)
+        query = f"?api_token={quote(self._token, safe='')}"
+        if url_format == OLD and endpoint.old_path is not None:
+            return self._base + endpoint.old_path + query + "".join(f"&{key}={value}" for key, value in path.items())
+        return self._base + endpoint.new_path.format(**path) + query
+
+    def _transport_error(self, error: Exception, endpoint: Endpoint) -> ProviderError:
+        """No answer. httpx-aiohttp takes a connection that was lost for one that was not made: ask aiohttp."""
+        cause = error.__cause__ or error
+        unsent = isinstance(
+            cause,
+            aiohttp.ClientConnectorError
+            | aiohttp.ClientConnectorDNSError
+            | aiohttp.ConnectionTimeoutError
+            | aiohttp.InvalidURL
+            | httpx.UnsupportedProtocol,
+        )
+        ruling = rule(None, None, sent=not unsent, idempotent=endpoint.idempotent, now=datetime.now(UTC))
+        what = redact(f"{type(cause).__name__}: {cause}".rstrip(": "), self._token)
+        made: ProviderError
+        if unsent:
+            made = NotSent(f"the API could not be reached: {what}", ruling=ruling)
+        else:
+            made = AnswerLost(f"the answer was lost: {what}", ruling=ruling)
+        return seen_as(made, Seen(answered=False, sent=not unsent))
+
+    def _read(self, response: httpx.Response, endpoint: Endpoint) -> Answer:
+        """The answer inside the response. Raises Rejected or AnswerLost."""
+        status = response.status_code
+        body: Any = None
+        try:
+            body = json.loads(response.content.decode("utf-8-sig"))
+            inner = unwrap(body)
+        except ValueError:
+            if 200 <= status < 300:
+                raise self._unreadable(response, endpoint) from None
+            inner = {}
+        # A task that failed carries its reason as an `error` of its own: that answer is one.
+        error = None if "task_status" in inner else find_error(body)
+        if 200 <= status < 300 and error is None:
+            return Answer(http_status=status, body=inner, raw=redact_bytes(response.content, self._token))
+        raise self._error(response, endpoint, body, error)
+
+    def _unreadable(self, response: httpx.Response, endpoint: Endpoint) -> ProviderError:
+        ruling = rule(None, None, sent=True, idempotent=endpoint.idempotent, now=datetime.now(UTC))
+        made = AnswerLost(
+            f"HTTP {response.status_code} with a body that is no JSON ({len(response.content)} bytes)",
+            ruling=ruling,
+            http_status=response.status_code,
+            code="not_json",
+            excerpt=excerpt(response.content, self._token),
+        )
+        return seen_as(made, Seen(answered=True, sent=True, status=response.status_code, json=False))
+
+    def _error(self, response: httpx.Response, endpoint: Endpoint, body: Any, error: Any) -> ProviderError:
+        now = datetime.now(UTC)
+        status = response.status_code
+        code = error.code if error else None
+        message = error.message if error else (body or {}).get("message", "") if isinstance(body, dict) else ""
+        message = redact(message or response.reason_phrase or "no reason was given", self._token)[:500]
+        ruling = rule(
+            status,
+            code,
+            sent=True,
+            idempotent=endpoint.idempotent,
+            message=message,
+            retry_after_s=retry_after_s(response.headers, body, now),
+            now=now,
+        )
+        lost = status >= 500 or status in (408, 409) or (200 <= status < 300 and code is None)
+        made = (AnswerLost if lost else Rejected)(
+            message,
+            ruling=ruling,
+            http_status=status,
+            code=code,
+            excerpt=excerpt(response.content, self._token),
+        )
+        zai_code = code is not None and code.isdigit() and len(code) == 4
+        seen = Seen(
+            answered=True,
+            sent=True,
+            status=status,
+            code=code,
+            from_provider=zai_code or is_providers(body),
+            json=body is not None,
+        )
+        return seen_as(made, seen)
+
+    @asynccontextmanager
+    async def download(self, url: str) -> AsyncIterator[Download]:
+        """Stream a result from wherever it lies. Our token goes to nobody. Raises DownloadError."""
+        timeout = httpx.Timeout(connect=CONNECT_TIMEOUT_S, write=CONNECT_TIMEOUT_S, read=60.0, pool=CONNECT_TIMEOUT_S)
+        try:
+            for _ in range(MAX_REDIRECTS + 1):
+                async with self._http.stream("GET", url, timeout=timeout) as response:
+                    if response.next_request is not None:
+                        url = str(response.next_request.url)
+                        continue
+                    if response.status_code != 200:
+                        raise DownloadError(f"the result's URL answered HTTP {response.status_code}")
+                    length = response.headers.get("content-length")
+                    coded = "content-encoding" in response.headers
+                    yield Download(
+                        chunks=response.aiter_bytes(),
+                        length=int(length) if length and length.isdigit() and not coded else None,
+                        content_type=response.headers.get("content-type"),
+                    )
+                    return
+        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
+            raise DownloadError(f"the download broke off: {type(error.__cause__ or error).__name__}") from None
+        raise DownloadError(f"the result's URL redirects more than {MAX_REDIRECTS} times")
+
+
+def seen_as(error: ProviderError, seen: Seen) -> ProviderError:
+    """Note on the error what `may_fall_back` wants to know."""
+    error.seen = seen
+    return error

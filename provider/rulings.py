@@ -1,0 +1,143 @@
+"""What each error of the API means: one table, from zai-docs' and bigmodel's error pages.
+
+The classes: retry, wait, pause the model or the account, fail, refused content, outcome unknown.
+Codes that only older lists have (1232, 1233, 1235, 1260) keep their rows.
+"""
+
+import re
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, timezone
+from enum import StrEnum
+
+
+class Action(StrEnum):
+    RETRY = "retry"
+    #: Retry the same job; the whole account waits.
+    RETRY_LATER = "retry later"
+    #: Too many at once: fewer slots for this model.
+    SHRINK = "shrink"
+    #: Too fast: this model rests a little.
+    SLOW = "slow"
+    PAUSE_MODEL = "pause model"
+    PAUSE_ACCOUNT = "pause account"
+    FAIL = "fail"
+    #: Content refused: this one job fails, with the provider's words.
+    REFUSED = "refused"
+    UNKNOWN = "unknown"
+    #: The provider has this request already and its handle is lost.
+    ALREADY_ACCEPTED = "already accepted"
+    #: A task that may be known in a moment.
+    PATIENCE = "patience"
+
+
+@dataclass(frozen=True, slots=True)
+class Ruling:
+    """`wait_s`: seconds before another try, or the length of a pause; None: until a person resumes."""
+
+    action: Action
+    wait_s: float | None = 0.0
+
+
+A = Action
+MINUTE, HOUR, DAY = 60.0, 3600.0, 86400.0
+#: Accounts are looked at again this often: the first call after it is the probe.
+PROBE_S = 15 * MINUTE
+
+SERVER = Ruling(A.UNKNOWN, 2.0)  # a POST may have been accepted; a GET is simply asked again
+CODES: dict[str, Ruling] = {
+    **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "1005"), Ruling(A.PAUSE_ACCOUNT, PROBE_S)),
+    "1100": Ruling(A.PAUSE_ACCOUNT, MINUTE),
+    **dict.fromkeys(("1110", "1111", "1112", "1121"), Ruling(A.PAUSE_ACCOUNT, None)),
+    "1113": Ruling(A.PAUSE_MODEL, PROBE_S),
+    "1120": Ruling(A.RETRY_LATER, 45.0),
+    "1200": SERVER,
+    **dict.fromkeys(("1210", "1213", "1214", "1215", "1261", "435"), Ruling(A.FAIL)),
+    **dict.fromkeys(("1211", "1212"), Ruling(A.FAIL)),
+    **dict.fromkeys(("1220", "434"), Ruling(A.PAUSE_MODEL, PROBE_S)),
+    **dict.fromkeys(("1221", "1222"), Ruling(A.PAUSE_MODEL, PROBE_S)),
+    "1230": SERVER,
+    "1231": Ruling(A.ALREADY_ACCEPTED),
+    **dict.fromkeys(("1232", "1233"), Ruling(A.PATIENCE, 5.0)),
+    **dict.fromkeys(("1234", "1235", "1260"), SERVER),
+    **dict.fromkeys(("1300", "1301"), Ruling(A.REFUSED)),
+    "1302": Ruling(A.SHRINK, 3.0),
+    "1303": Ruling(A.SLOW, 15.0),
+    "1304": Ruling(A.PAUSE_MODEL, DAY),
+    **dict.fromkeys(("1305", "1312"), Ruling(A.SLOW, 20.0)),
+    "1308": Ruling(A.PAUSE_MODEL, HOUR),
+    "1310": Ruling(A.PAUSE_MODEL, DAY),
+    **dict.fromkeys(("1309", "1314", "1315"), Ruling(A.PAUSE_ACCOUNT, PROBE_S)),
+    "1311": Ruling(A.PAUSE_MODEL, None),
+    "1313": Ruling(A.PAUSE_ACCOUNT, None),
+    **dict.fromkeys(("1316", "1317", "1318", "1319", "1320", "1321"), Ruling(A.PAUSE_ACCOUNT, HOUR)),
+}
+#: Without a code that we know, the status speaks.
+STATUSES: dict[int, Ruling] = {
+    401: Ruling(A.PAUSE_ACCOUNT, PROBE_S),
+    403: Ruling(A.PAUSE_ACCOUNT, PROBE_S),
+    404: Ruling(A.PAUSE_MODEL, PROBE_S),  # the route is missing: every job would fail
+    408: SERVER,
+    409: SERVER,
+    429: Ruling(A.SLOW, 15.0),
+}
+WITH_RESET = frozenset({"1308", "1310", "1316", "1317", "1318", "1319", "1320", "1321"})
+
+
+def rule(
+    status: int | None,
+    code: str | None,
+    *,
+    sent: bool,
+    idempotent: bool,
+    message: str = "",
+    retry_after_s: float | None = None,
+    now: datetime,
+) -> Ruling:
+    """Say what an error means. Pure.
+
+    `sent`: bytes may have reached the API. `idempotent`: asking again costs nothing.
+    """
+    if not sent:
+        return Ruling(A.RETRY, retry_after_s or 0.0)
+    known = CODES.get(code or "")
+    ruling = known or STATUSES.get(status or 0) or (Ruling(A.FAIL) if 400 <= (status or 0) < 500 else SERVER)
+    if ruling.action is A.UNKNOWN and idempotent:
+        ruling = Ruling(A.RETRY, ruling.wait_s)
+    if idempotent and status == 404 and known is None:
+        ruling = Ruling(A.PATIENCE, 5.0)
+    if code == "1304":
+        ruling = Ruling(ruling.action, until_midnight_s(now))
+    if code in WITH_RESET and (reset := reset_at(message)) is not None:
+        ruling = Ruling(ruling.action, min(max((reset - now).total_seconds(), 1.0), 8 * DAY))
+    if retry_after_s is not None and ruling.wait_s is not None:
+        ruling = Ruling(ruling.action, max(retry_after_s, 0.0) or ruling.wait_s)
+    return ruling
+
+
+#: The platform counts its days in China's time (believed).
+CHINA = timezone(timedelta(hours=8))
+
+
+def until_midnight_s(now: datetime) -> float:
+    local = now.astimezone(CHINA)
+    midnight = (local + timedelta(days=1)).replace(hour=0, minute=0, second=0, microsecond=0)
+    return (midnight - local).total_seconds()
+
+
+STAMP = re.compile(r"(\d{4})[-/](\d{1,2})[-/](\d{1,2})[T ](\d{1,2}):(\d{2})(?::(\d{2}))?\s*(Z|[+-]\d{2}:?\d{2})?")
+
+
+def reset_at(message: str) -> datetime | None:
+    """The time at which a limit ends, from the text of 1308, 1310 and their like; China's time if none is said."""
+    found = STAMP.search(message)
+    if not found:
+        return None
+    *parts, zone = found.groups()
+    year, month, day, hour, minute, second = (int(part or 0) for part in parts)
+    try:
+        naive = datetime(year, month, day, hour, minute, second)  # noqa: DTZ001 - the zone comes next
+        if zone is None:
+            return naive.replace(tzinfo=CHINA)
+        return naive.replace(tzinfo=UTC if zone == "Z" else datetime.strptime(zone, "%z").tzinfo)
+    except ValueError:
+        return None

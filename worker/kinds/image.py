@@ -1,0 +1,125 @@
+"""Image generation: one blocking POST whose answer lists the images.
+
+Limits: docs.z.ai/api-reference/image/generate-image; custom sizes: bigmodel's page.
+"""
+
+import base64
+import binascii
+from decimal import Decimal
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, field_validator, model_validator
+
+from provider.catalog import MODELS, price
+from provider.wire import Json, Request
+from worker.kind import Args, Checked, Intent, Kind, Output, Outputs, Text, UnreadableAnswerError, read_args
+
+#: The documentation names no limit; a longer prompt is a mistake in the file.
+MAX_PROMPT = 4000
+MAX_IMAGES = 100
+
+
+class ImageArgs(Args):
+    prompt: Text = Field(min_length=1, max_length=MAX_PROMPT)
+    size: Text | None = None
+    quality: Literal["hd", "standard"] | None = None
+    #: The API makes one image a call: a row with n becomes n jobs. Not sent.
+    n: int = Field(default=1, ge=1, le=MAX_IMAGES)
+
+    @field_validator("size")
+    @classmethod
+    def size_has_form(cls, size: str | None) -> str | None:
+        if size is not None:
+            parse_size(size)
+        return size
+
+    @model_validator(mode="after")
+    def fits_model(self) -> "ImageArgs":
+        if self.model not in MODELS:
+            return self
+        if self.model == "glm-image":
+            if self.quality == "standard":
+                raise ValueError("quality: 'standard' is not offered by glm-image; use 'hd' or leave it out")
+            check_size(self, low=1024, high=2048, step=32, most_pixels=2**22)
+        else:
+            check_size(self, low=512, high=2048, step=16, most_pixels=2**21)
+        return self
+
+
+def parse_size(size: str) -> tuple[int, int]:
+    width, _, height = size.partition("x")
+    if not (width.isascii() and width.isdigit() and height.isascii() and height.isdigit()):
+        raise ValueError("must be WIDTHxHEIGHT with a letter x, such as 1024x1024")
+    return int(width), int(height)
+
+
+def check_size(args: ImageArgs, *, low: int, high: int, step: int, most_pixels: int) -> None:
+    if args.size is None:
+        return
+    width, height = parse_size(args.size)
+    # The sizes that the documentation names are within the custom ones, but for their steps.
+    named = {"1728x960", "960x1728", "1472x1088", "1088x1472", "1568x1056", "1056x1568"}
+    if args.size in named and args.model == "glm-image":
+        return
+    sides_fit = all(low <= side <= high and side % step == 0 for side in (width, height))
+    if not sides_fit or width * height > most_pixels:
+        raise ValueError(
+            f"size: {args.size} is not offered by {args.model}; each side is to be {low} to {high} and a "
+            f"multiple of {step}, with at most {most_pixels} pixels in all"
+        )
+
+
+def check(row: dict[str, Any], _folder: Path) -> Checked:
+    args, warnings = read_args(ImageArgs, row, kind="image", default_model=KIND.default_model)
+    stored = args.stored()
+    images = stored.pop("n", 1)
+    return Checked([stored] * images, warnings)
+
+
+def request(args: Json, _intent: Intent) -> Request:
+    # The documentation has no request_id for images.
+    return Request(endpoint="image", json=args, read_timeout_s=300.0)
+
+
+def read(answer: Json) -> Outputs:
+    """All images, by URL or as base64. Also of the asynchronous route (`image_result`)."""
+    items = answer.get("data") or answer.get("image_result")
+    if not isinstance(items, list) or not items:
+        raise UnreadableAnswerError("the answer has no images (`data` is empty or absent)")
+    return Outputs([read_item(item) for item in items])
+
+
+def read_item(item: Any) -> Output:
+    if isinstance(item, dict):
+        if isinstance(url := item.get("url"), str) and url:
+            if url.startswith("data:"):
+                return decoded(url.partition(",")[2])
+            return Output(role="image", suffix=".png", mime="image/png", url=url)
+        for name in ("b64_json", "b64", "base64", "image_base64"):
+            if isinstance(text := item.get(name), str) and text:
+                return decoded(text)
+    raise UnreadableAnswerError("an image of the answer has neither a URL nor base64 data")
+
+
+def decoded(text: str) -> Output:
+    try:
+        data = base64.b64decode(text, validate=True)
+    except binascii.Error as error:
+        raise UnreadableAnswerError(f"an image of the answer is no valid base64: {error}") from None
+    return Output(role="image", suffix=".png", mime="image/png", data=data)
+
+
+def cost(args: Json) -> Decimal:
+    return price(args["model"])
+
+
+KIND = Kind(
+    name="image",
+    default_model="cogview-4-250304",
+    fields=sorted(ImageArgs.model_fields),
+    check=check,
+    request=request,
+    read=read,
+    cost=cost,
+)

@@ -1,0 +1,145 @@
+"""Transcription of one piece of audio: a multipart POST whose answer is the text.
+
+Limits (docs.z.ai/api-reference/audio): wav or mp3, at most 30 seconds and 25 MB.
+"""
+
+import json
+import math
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, ValidationInfo, field_validator
+
+from provider.catalog import price
+from provider.wire import Json, Request, Upload
+from worker.kind import Args, Cell, Checked, Intent, Kind, Output, Outputs, Text, UnreadableAnswerError, read_args
+
+MAX_SECONDS = 30.0
+MAX_BYTES = 25 * 1024 * 1024
+MIMES = {".wav": "audio/wav", ".mp3": "audio/mpeg"}
+#: Containers by PyAV's names for them.
+FORMATS = {"wav": ".wav", "mp3": ".mp3"}
+
+
+class TranscriptionArgs(Args):
+    file: Text = Field(min_length=1)
+    prompt: Text | None = Field(default=None, max_length=7999)
+    hotwords: Annotated[list[Text] | None, Cell] = Field(default=None, max_length=100)
+    # The seed's own fields: not in Z.AI's documents, sent as they are.
+    language: Text | None = None
+    temperature: float | None = Field(default=None, ge=0, le=2)
+    response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
+
+    @field_validator("file")
+    @classmethod
+    def file_is_audio(cls, file: str, info: ValidationInfo) -> str:
+        if file.startswith("s3://"):
+            return file  # looked at when it is sent: it may not be readable from here
+        path = Path((info.context or {}).get("folder", "."), file).absolute()
+        check_audio(path)
+        return str(path)
+
+
+def check_audio(path: Path) -> float:
+    """The length in seconds. Raises ValueError where the API would refuse the file."""
+    import av  # noqa: PLC0415 - 100 ms and FFmpeg's libraries, for this kind alone
+
+    try:
+        size = path.stat().st_size
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}: {path}") from None
+    if not path.is_file():
+        raise ValueError(f"is no file: {path}")
+    if size == 0:
+        raise ValueError(f"is empty: {path}")
+    if size > MAX_BYTES:
+        raise ValueError(
+            f"is {size / 1024**2:.1f} MB; the API takes 25 MB at most, and long recordings are not cut here yet"
+        )
+    try:
+        with av.open(str(path)) as container:
+            if container.format.name not in FORMATS:
+                raise ValueError(f"is {container.format.name}; the API takes wav and mp3")
+            if not container.streams.audio:
+                raise ValueError("has no audio track")
+            seconds = decoded_seconds(container)
+    except (av.FFmpegError, OSError) as error:
+        raise ValueError(f"is no readable audio: {getattr(error, 'strerror', None) or error}: {path}") from None
+    if not seconds:
+        raise ValueError(f"has no sound in it: {path}")
+    if seconds > MAX_SECONDS:
+        raise ValueError(
+            f"is {seconds:.1f} s long; the API takes 30 s at most, and long recordings are not cut here yet"
+        )
+    return seconds
+
+
+def decoded_seconds(container: Any) -> float:
+    """The true length: headers lie, and a truncated file may decode for a while."""
+    samples = 0
+    rate = 0
+    for frame in container.decode(audio=0):
+        samples += frame.samples
+        rate = frame.sample_rate
+        if samples > MAX_SECONDS * 4 * rate:
+            break  # long enough to refuse
+    return samples / rate if rate else 0.0
+
+
+def check(row: dict[str, Any], folder: Path) -> Checked:
+    args, warnings = read_args(
+        TranscriptionArgs, row, kind="transcription", default_model=KIND.default_model, folder=folder
+    )
+    return Checked([args.stored()], warnings)
+
+
+def request(args: Json, intent: Intent) -> Request:
+    """The file goes up under a name that no other upload has: the proxy keeps uploads by name in one folder."""
+    suffix = Path(args["file"]).suffix.lower()
+    suffix = suffix if suffix in MIMES else ".wav"
+    form = {name: as_form(value) for name, value in args.items() if name != "file"}
+    return Request(
+        endpoint="transcription",
+        form={**form, "request_id": intent.request_id},
+        upload=Upload(filename=f"{intent.job_id}-{intent.request_id}{suffix}", mime=MIMES[suffix], source=args["file"]),
+        read_timeout_s=300.0,
+    )
+
+
+def as_form(value: Any) -> str:
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def read(answer: Json) -> Outputs:
+    text = answer.get("text")
+    if not isinstance(text, str):
+        raise UnreadableAnswerError("the answer has no `text`")
+    text = text.replace("\x00", "")
+    raw = json.dumps(answer, ensure_ascii=False, indent=2).encode("utf-8", "replace")
+    return Outputs(
+        [
+            Output(role="text", suffix=".txt", mime="text/plain", data=text.encode("utf-8", "replace"), text=text),
+            Output(role="json", suffix=".json", mime="application/json", data=raw),
+        ]
+    )
+
+
+def cost(args: Json) -> Decimal:
+    """By the minute; a file that is elsewhere counts as the longest that the API takes."""
+    try:
+        seconds = check_audio(Path(args["file"]))
+    except ValueError:
+        seconds = MAX_SECONDS
+    return price(args["model"]) * Decimal(math.ceil(seconds)) / 60
+
+
+KIND = Kind(
+    name="transcription",
+    default_model="glm-asr-2512",
+    fields=sorted(TranscriptionArgs.model_fields),
+    check=check,
+    request=request,
+    read=read,
+    cost=cost,
+)

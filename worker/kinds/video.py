@@ -1,0 +1,168 @@
+"""Video generation: a POST that answers with a task id, then polls until the video is there.
+
+Fields and limits per model: docs.z.ai/api-reference/video.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import Field, model_validator
+
+from provider.catalog import price
+from provider.wire import Json, Request
+from worker.kind import (
+    Args,
+    Cell,
+    Checked,
+    Intent,
+    Kind,
+    Output,
+    Outputs,
+    Pending,
+    Remote,
+    RemoteFailed,
+    Result,
+    Text,
+    UnreadableAnswerError,
+    read_args,
+)
+
+MAX_PROMPT = 512
+
+
+class VideoArgs(Args):
+    prompt: Text | None = Field(default=None, min_length=1, max_length=MAX_PROMPT)
+    image_url: Annotated[Text | list[Text] | None, Cell] = None
+    size: Text | None = None
+    duration: int | None = None
+    quality: Literal["speed", "quality"] | None = None
+    fps: int | None = None
+    with_audio: bool | None = None
+    style: Literal["general", "anime"] | None = None
+    aspect_ratio: Literal["16:9", "9:16", "1:1"] | None = None
+    movement_amplitude: Literal["auto", "small", "medium", "large"] | None = None
+
+    @property
+    def images(self) -> int:
+        return len(self.image_url) if isinstance(self.image_url, list) else int(self.image_url is not None)
+
+    @model_validator(mode="after")
+    def fits_model(self) -> "VideoArgs":
+        if self.prompt is None and not self.images:
+            raise ValueError("prompt: is missing; a video needs a prompt, an image_url, or both")
+        if (rules := RULES.get(self.model)) is not None:
+            check_rules(self, rules)
+        return self
+
+
+@dataclass(frozen=True, slots=True)
+class Rules:
+    """What a model takes. `images`: how many at least and at most; `fields`: of those that not all models have."""
+
+    images: tuple[int, int]
+    sizes: tuple[str, ...]
+    durations: tuple[int, ...]
+    fields: frozenset[str]
+    fps: tuple[int, ...] = ()
+
+
+COGVIDEO_SIZES = ("1280x720", "720x1280", "1024x1024", "1920x1080", "1080x1920", "2048x1080", "3840x2160")
+WIDE, HD = ("1920x1080",), ("1280x720",)
+MOVES = frozenset({"movement_amplitude", "with_audio"})
+RULES: dict[str, Rules] = {
+    "cogvideox-3": Rules((0, 2), COGVIDEO_SIZES, (5, 10), frozenset({"quality", "with_audio", "fps"}), (30, 60)),
+    "viduq1-text": Rules((0, 0), WIDE, (5,), frozenset({"style", "aspect_ratio", "movement_amplitude"})),
+    "viduq1-image": Rules((1, 1), WIDE, (5,), frozenset({"movement_amplitude"})),
+    "viduq1-start-end": Rules((2, 2), WIDE, (5,), MOVES),
+    "vidu2-image": Rules((1, 1), HD, (4,), MOVES),
+    "vidu2-start-end": Rules((2, 2), (*HD, "480x360"), (4,), MOVES),
+    "vidu2-reference": Rules((1, 3), HD, (4,), MOVES | {"aspect_ratio"}),
+}
+SPECIAL = ("quality", "fps", "with_audio", "style", "aspect_ratio", "movement_amplitude")
+
+
+def check_rules(args: VideoArgs, rules: Rules) -> None:
+    """Raise ValueError, naming field, value and remedy."""
+    for name in SPECIAL:
+        if getattr(args, name) is not None and name not in rules.fields:
+            raise ValueError(f"{name}: is no field of {args.model}; leave it out, or choose another model")
+    for name, offered in (("size", rules.sizes), ("duration", rules.durations), ("fps", rules.fps)):
+        value = getattr(args, name)
+        if value is not None and value not in offered:
+            choices = ", ".join(str(each) for each in offered)
+            raise ValueError(f"{name}: {value} is not offered by {args.model}; choose from {choices}")
+    least, most = rules.images
+    if not least <= args.images <= most:
+        wanted = str(least) if least == most else f"{least} to {most}"
+        raise ValueError(f"image_url: {args.model} takes {wanted} images, got {args.images}")
+    if args.images == 2 and args.model == "cogvideox-3" and args.quality == "quality":
+        raise ValueError("quality: first and last frame work in 'speed' mode only; use 'speed' or leave it out")
+    if args.prompt is None and args.model == "viduq1-text":
+        raise ValueError("prompt: is missing; viduq1-text makes videos of text alone")
+
+
+def check(row: dict[str, Any], _folder: Path) -> Checked:
+    args, warnings = read_args(VideoArgs, row, kind="video", default_model=KIND.default_model)
+    return Checked([args.stored()], warnings)
+
+
+def request(args: Json, intent: Intent) -> Request:
+    return Request(endpoint="video", json={**args, "request_id": intent.request_id}, read_timeout_s=60.0)
+
+
+def poll(remote_id: str) -> Request:
+    return Request(endpoint="async_result", path={"id": remote_id}, read_timeout_s=30.0)
+
+
+def read(answer: Json) -> Result:
+    """An answer to the submission (a task id) or to a poll (a status, in the end the videos)."""
+    status = str(answer.get("task_status") or "").upper()
+    if status in {"FAIL", "FAILED"}:
+        return failure(answer)
+    videos = answer.get("video_result")
+    if status in {"SUCCESS", "SUCCEEDED"} or (not status and videos):
+        return finished(videos)
+    remote_id = answer.get("id")
+    if remote_id not in (None, ""):
+        return Remote(str(remote_id))  # opaque; some deployments send it as a number
+    return Pending()
+
+
+def failure(answer: Json) -> RemoteFailed:
+    """No reason is documented; clients have seen it in `error` or in `message`."""
+    error = answer.get("error")
+    if isinstance(error, dict):
+        return RemoteFailed(str(error.get("code") or "remote_failed"), str(error.get("message") or "no reason given"))
+    return RemoteFailed("remote_failed", str(error or answer.get("message") or "the provider gave no reason"))
+
+
+def finished(videos: Any) -> Outputs:
+    """The videos and their covers. Without a URL yet the poller asks again: it has been seen to come later."""
+    outputs = []
+    for video in videos if isinstance(videos, list) else []:
+        if not isinstance(video, dict) or not video.get("url"):
+            continue
+        outputs.append(Output(role="video", suffix=".mp4", mime="video/mp4", url=str(video["url"])))
+        if cover := video.get("cover_image_url"):
+            outputs.append(Output(role="cover", suffix=".png", mime="image/png", url=str(cover)))
+    if not outputs:
+        raise UnreadableAnswerError("the task succeeded, but its answer has no video URL")
+    return Outputs(outputs)
+
+
+def cost(args: Json) -> Decimal:
+    return price(args["model"])
+
+
+KIND = Kind(
+    name="video",
+    default_model="cogvideox-3",
+    fields=sorted(VideoArgs.model_fields),
+    check=check,
+    request=request,
+    read=read,
+    poll=poll,
+    cost=cost,
+)

@@ -1,0 +1,92 @@
+"""The store of outputs: whole files only, hashed on the way in."""
+
+import hashlib
+from collections.abc import AsyncIterator
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import obstore
+from obstore.store import LocalStore, ObjectStore, from_url
+
+#: Up to this size a file is put in one piece.
+ONE_PIECE_BYTES = 5 * 1024**2
+
+
+class TooLargeError(Exception):
+    """An output is larger than the setting allows."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    bytes: int
+    sha256: str
+
+
+class Storage:
+    """Files by path below one URL. `folder`: where they lie, if on this machine."""
+
+    def __init__(self, store: ObjectStore, folder: Path | None) -> None:
+        self._store = store
+        self.folder = folder
+
+    @classmethod
+    def open(cls, url: str) -> "Storage":
+        """For file:///… (made if absent) or s3://bucket/prefix (credentials by the AWS environment variables)."""
+        if url.startswith("file://"):
+            folder = Path(unquote(urlsplit(url).path))
+            folder.mkdir(parents=True, exist_ok=True)
+            return cls(LocalStore(folder, mkdir=True), folder)
+        return cls(from_url(url), None)
+
+    async def put_bytes(self, path: str, data: bytes) -> Stored:
+        await obstore.put_async(self._store, path, data, use_multipart=False)
+        return Stored(len(data), hashlib.sha256(data).hexdigest())
+
+    async def put(self, path: str, chunks: AsyncIterator[bytes], *, max_bytes: int) -> Stored:
+        """Stream a file in; a reader sees the whole of it or nothing. Raises TooLargeError.
+
+        Memory: what is small is gathered and put at once, the rest goes on in parts.
+        """
+        digest = hashlib.sha256()
+        size = 0
+
+        async def counted() -> AsyncIterator[bytes]:
+            nonlocal size
+            async for chunk in chunks:
+                size += len(chunk)
+                if size > max_bytes:
+                    raise TooLargeError(f"the output is larger than {max_bytes} bytes")
+                digest.update(chunk)
+                yield chunk
+
+        start: list[bytes] = []
+        stream = counted()
+        async for chunk in stream:
+            start.append(chunk)
+            if size > ONE_PIECE_BYTES:
+                await obstore.put_async(self._store, path, joined(start, stream))
+                break
+        else:
+            await obstore.put_async(self._store, path, b"".join(start), use_multipart=False)
+        return Stored(size, digest.hexdigest())
+
+    async def get(self, path: str) -> AsyncIterator[bytes]:
+        """The file's bytes, in chunks. Raises FileNotFoundError."""
+        found = await obstore.get_async(self._store, path)
+        async for chunk in found.stream(min_chunk_size=1024**2):
+            yield bytes(chunk)
+
+    async def delete(self, path: str) -> None:
+        await obstore.delete_async(self._store, path)
+
+    def local_path(self, path: str) -> Path | None:
+        """Where the file lies on this machine, if it does."""
+        return self.folder / path if self.folder else None
+
+
+async def joined(start: list[bytes], rest: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    for chunk in start:
+        yield chunk
+    async for chunk in rest:
+        yield chunk

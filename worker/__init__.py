@@ -4,7 +4,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from worker.enqueue import KeyTakenError, UnknownKindError, enqueue, enqueue_many
+    from worker.producer import KeyTakenError, UnknownKindError, enqueue, enqueue_many
 
 __all__ = ["KeyTakenError", "UnknownKindError", "enqueue", "enqueue_many"]
 
@@ -12,5 +12,5 @@ __all__ = ["KeyTakenError", "UnknownKindError", "enqueue", "enqueue_many"]
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: a command that only reads settings need not import the kinds and their libraries.
     if name in __all__:
-        return getattr(import_module("worker.enqueue"), name)
+        return getattr(import_module("worker.producer"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -19,6 +19,7 @@ def hand_out(conn: Connection, model: str, *, lease_s: float) -> list[tuple[Lot,
         return []
     taken = transitions.dispatch(conn, chosen, lease_s=lease_s)
     slots.count_slots(conn, model, len(taken))
+    taken.sort(key=lambda each: chosen.index(each[0]))
     return [(Lot("run", kind, model), job_id) for job_id, kind in taken]
 
 

@@ -67,10 +67,8 @@ def answered(claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, chan
         case Pending():
             move = unreadable(start(claim), end, cost, UnreadableAnswerError("accepted, but without an id to ask for"))
         case RemoteFailed(code, message):
-            move = start(
-                claim, error_code=code, error_message=message, possibly_charged=True,
-                attempt_end=replace(end, error_code=code, error_message=message, cost=Decimal(0), possibly_charged=True),
-            )  # fmt: skip
+            failed = replace(end, error_code=code, error_message=message, cost=Decimal(0), possibly_charged=True)
+            move = start(claim, error_code=code, error_message=message, possibly_charged=True, attempt_end=failed)
     return Outcome(move)
 
 

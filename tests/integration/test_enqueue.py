@@ -22,9 +22,9 @@ def count(engine: Engine) -> int:
 def kicks(valkey_url: str, monkeypatch: pytest.MonkeyPatch) -> Iterator["Kicks"]:
     """The broker of this test, and the kicks that it got."""
     monkeypatch.setattr(app.conf, "broker_url", valkey_url)
-    app.pool.force_close_all()
+    app.close()
     yield Kicks()
-    app.pool.force_close_all()
+    app.close()
 
 
 class Kicks:
@@ -75,7 +75,7 @@ def test_a_savepoint_does_not_kick(engine: Engine, kicks: Kicks) -> None:
 
 def test_with_the_broker_away_the_job_is_there_all_the_same(engine: Engine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(app.conf, "broker_url", "redis://127.0.0.1:1/0")
-    app.pool.force_close_all()
+    app.close()
     with Session(engine) as session:
         enqueue(session, "image", ARGS)
         session.commit()

@@ -73,6 +73,15 @@ class Settings(BaseSettings):
         return init_settings, env_settings, dotenv_settings, RunningServices(settings_cls)
 
 
+def write_services(data_dir: Path, found: dict[str, str], addresses: dict[str, str]) -> None:
+    """Let the other commands find what runs here. It holds passwords: for the owner's eyes."""
+    fresh = data_dir / f".{SERVICES_FILE}.new"
+    fresh.unlink(missing_ok=True)
+    with open(fresh, "x", opener=lambda path, flags: os.open(path, flags, 0o600)) as file:
+        json.dump({"settings": found, "addresses": addresses, "pid": os.getpid()}, file, indent=2)
+    fresh.replace(data_dir / SERVICES_FILE)
+
+
 class RunningServices(PydanticBaseSettingsSource):
     """What a running `mediajobs up` wrote into its data dir: where its services are."""
 

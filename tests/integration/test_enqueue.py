@@ -15,7 +15,7 @@ ARGS = {"model": "cogview-4-250304", "prompt": "a cat"}
 
 def count(engine: Engine) -> int:
     with engine.connect() as conn:
-        return conn.execute(text("select count(*) from jobs")).scalar_one()
+        return int(conn.execute(text("select count(*) from jobs")).scalar_one())
 
 
 @pytest.fixture

@@ -5,6 +5,7 @@ from alembic import command
 from sqlalchemy import Engine, inspect
 
 from models import migrate
+from models.session import driver_url
 
 
 def tables(engine: Engine) -> set[str]:
@@ -28,4 +29,4 @@ def test_down_to_nothing_and_up_again(database_url: str, engine: Engine) -> None
 
 @pytest.mark.parametrize("given", ["postgresql://u:p@h/d", "postgres://u:p@h/d", "postgresql+psycopg://u:p@h/d"])
 def test_urls_are_understood_as_people_write_them(given: str) -> None:
-    assert migrate.driver_url(given) == "postgresql+psycopg://u:p@h/d"
+    assert driver_url(given) == "postgresql+psycopg://u:p@h/d"

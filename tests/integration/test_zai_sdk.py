@@ -39,7 +39,9 @@ def poll(ask: Any, task_id: str | None) -> Any:
 
 
 def test_an_image(client: ZaiClient) -> None:
-    answer = client.images.generations(model="cogview-4-250304", prompt="a cat", size="1024x1024", user_id="user-0001")
+    answer: Any = client.images.generations(
+        model="cogview-4-250304", prompt="a cat", size="1024x1024", user_id="user-0001"
+    )
     assert answer.created
     assert answer.data[0].url.startswith("http")
 

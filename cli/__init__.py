@@ -1,0 +1,1 @@
+"""The `mediajobs` command: thin; what it does is done by `worker`."""

@@ -1,0 +1,83 @@
+"""`mediajobs retry`, `cancel`, `resolve`."""
+
+import sys
+from collections.abc import Callable
+from typing import Literal
+
+import click
+from sqlalchemy.orm import Session
+
+from cli.main import FAILED
+from cli.options import data_dir_option, dollars, session
+from models.state import JobState
+from worker import actions, report
+from worker.actions import Counts, Selection
+
+
+def selected(database: Session, job: tuple[int, ...], batch: str | None, state: str | None) -> Selection:
+    """What was named. Raises UsageError if nothing was: nobody means all jobs by saying nothing."""
+    if not job and batch is None:
+        raise click.UsageError("name jobs by id, or a batch with --batch")
+    batch_id = report.find_batch(database.connection(), batch) if batch is not None else None
+    return Selection(ids=list(job) or None, batch=batch_id, state=state)
+
+
+def tell(counts: Counts, *, what: str) -> None:
+    if not counts.total:
+        click.echo(f"no job was {what}: none of those named is in a state that allows it", err=True)
+        sys.exit(FAILED)
+    states = ", ".join(f"{count} {state}" for state, count in counts.by_state.items())
+    cost = f"; it may cost {dollars(counts.cost)}" if counts.cost else ""
+    click.echo(f"{counts.total} jobs {what} (now {states}){cost}")
+
+
+def act(
+    job: tuple[int, ...], batch: str | None, state: str | None, do: Callable[[Session, Selection], Counts], what: str
+) -> None:
+    with session() as database:
+        counts = do(database, selected(database, job, batch, state))
+        database.commit()
+    tell(counts, what=what)
+
+
+@click.command()
+@click.argument("job", nargs=-1, type=int)
+@click.option("--batch", help="All of this batch (name or id).")
+@click.option("--state", type=click.Choice([JobState.FAILED, JobState.CANCELLED]), help="Only those.")
+@data_dir_option
+def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None:
+    """Run failed and cancelled jobs again.
+
+    What is paid for is not bought again: a job that failed when its result
+    was to be stored goes on from there.
+    """
+    act(job, batch, state, actions.retry, "retried")
+
+
+@click.command()
+@click.argument("job", nargs=-1, type=int)
+@click.option("--batch", help="All of this batch (name or id).")
+@click.option("--state", type=click.Choice([each for each in JobState if each not in ("succeeded", "failed")]),
+              help="Only those.")  # fmt: skip
+@data_dir_option
+def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None:
+    """Cancel jobs that have not ended.
+
+    A job whose call is under way ends when its answer is recorded.
+    """
+    act(job, batch, state, actions.cancel, "cancelled")
+
+
+@click.command()
+@click.argument("job", nargs=-1, type=int, required=True)
+@click.option("--retry", "how", flag_value="retry", help="Ask again; it may be paid for twice.")
+@click.option("--fail", "how", flag_value="fail", help="Give up.")
+@data_dir_option
+def resolve(job: tuple[int, ...], *, how: Literal["retry", "fail"] | None) -> None:
+    """Decide held jobs, whose answer was lost after sending."""
+    if how is None:
+        raise click.UsageError("say --retry or --fail")
+    with session() as database:
+        counts = actions.resolve(database, list(job), how)
+        database.commit()
+    tell(counts, what="resolved")

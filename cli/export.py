@@ -1,0 +1,44 @@
+"""`mediajobs export`."""
+
+import asyncio
+import sys
+from pathlib import Path
+from typing import Literal
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+from cli.options import connection, data_dir_option
+from worker import report
+from worker.export import export as write
+from worker.settings import settings
+from worker.storage import Storage
+
+
+@click.command()
+@click.argument("batch")
+@click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@data_dir_option
+def export(batch: str, folder: Path, *, form: Literal["jsonl", "csv"]) -> None:
+    """Write BATCH (name or id) into DIR: manifest and files.
+
+    DIR/manifest has a line for each job, in the order of the input; the files
+    are under DIR/files. Again: adds only what is new.
+    """
+    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with connection() as conn:
+        batch_id = report.find_batch(conn, batch)
+        total = report.status(conn, str(batch)).total
+        shown = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
+        with shown:
+            task = shown.add_task("", total=total)
+            done = asyncio.run(
+                write(conn, Storage.open(settings().outputs), batch_id, folder, form=form,
+                      on_job=lambda: shown.advance(task))
+            )  # fmt: skip
+    already = f", {done.already} were there already" if done.already else ""
+    click.echo(
+        f"{done.jobs} jobs, {done.files} new files{already}, {done.bytes / 1e6:.1f} MB: {folder}/manifest.{form}"
+    )

@@ -1,0 +1,90 @@
+"""`mediajobs jobs` and `mediajobs show`."""
+
+import json
+import sys
+from typing import Any
+
+import click
+
+from cli.main import WRONG_USE
+from cli.options import connection, data_dir_option, dollars, table
+from models.state import JobState
+from worker import report
+from worker.kinds import KINDS
+
+
+def short(text: str, width: int) -> str:
+    line = " ".join(text.split())
+    return line if len(line) <= width else f"{line[: width - 1]}…"
+
+
+@click.command()
+@click.option("--batch", help="Of this batch (name or id).")
+@click.option("--state", type=click.Choice(list(JobState)), help="In this state.")
+@click.option("--kind", type=click.Choice(sorted(KINDS)), help="Of this kind.")
+@click.option("--model", help="Of this model.")
+@click.option("--search", help="With this in key, input or error.")
+@click.option("--after", type=int, default=0, help="Only ids above this one: the next page.")
+@click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True)
+@click.option("--json", "as_json", is_flag=True, help="As JSON, one array.")
+@data_dir_option
+def jobs(*, batch: str | None, as_json: bool, **wanted: Any) -> None:
+    """List jobs, oldest first, a page at a time."""
+    with connection() as conn:
+        batch_id = report.find_batch(conn, batch) if batch is not None else None
+        found = report.jobs(conn, report.Filter(batch=batch_id, **wanted))
+    if as_json:
+        click.echo(json.dumps(found, default=report.as_json, ensure_ascii=False))
+        return
+    if not found:
+        click.echo("no such jobs")
+        return
+    rows = [
+        [
+            str(job["job"]),
+            job["state"],
+            job["model"],
+            short(job["key"] or str(job["row"] or "-"), 14),
+            dollars(job["cost"]),
+            short(f"{job['error_code']}: {job['error_message']}" if job["error_code"] else job["subject"], 40),
+        ]
+        for job in found
+    ]
+    click.echo(table(["job", "state", "model", "key", "cost", ""], rows))
+    if len(found) == wanted["limit"]:
+        click.echo(f"more: --after {found[-1]['job']}")
+
+
+@click.command()
+@click.argument("job", type=int)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@data_dir_option
+def show(job: int, *, as_json: bool) -> None:
+    """Show one job: its input, attempts, outputs and history."""
+    with connection() as conn:
+        found = report.show(conn, job)
+    if found is None:
+        click.echo(f"mediajobs: there is no job {job}", err=True)
+        sys.exit(WRONG_USE)
+    if as_json:
+        click.echo(json.dumps(found, default=report.as_json, ensure_ascii=False))
+        return
+    click.echo(f"job {job}: {found['kind']} by {found['model']}, {found['state']}, {dollars(found['cost'])}")
+    for name in ("batch", "row", "key", "remote_id", "waiting_for"):
+        if found[name] is not None:
+            click.echo(f"  {name.replace('_', ' ')}: {found[name]}")
+    click.echo(f"  input: {json.dumps(found['args'], ensure_ascii=False)}")
+    if found["error_code"]:
+        click.echo(f"  error {found['error_code']}: {found['error_message']}")
+    if found["possibly_charged"]:
+        click.echo("  an answer was lost: it may have been charged for that as well")
+    for step in found["history"]:
+        click.echo(f"  {step['at']:%Y-%m-%d %H:%M:%S} {step['phase']}")
+    for each in found["requests"]:
+        outcome = each["outcome"] or "open"
+        click.echo(f"  request {each['number']} {each['request_id']}: {outcome}, {dollars(each['cost'])}"
+                   + (f"; {each['error_code']}: {each['error_message']}" if each["error_code"] else ""))  # fmt: skip
+    for each in found["outputs"]:
+        click.echo(f"  output {each['role']}: {each['location']} ({each['mime']}, {each['bytes']} bytes)")
+        if each["text"]:
+            click.echo(f"    {short(each['text'], 200)}")

@@ -1,0 +1,121 @@
+"""`mediajobs image`, `video`, `transcribe`: one job, waited for."""
+
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import click
+from pydantic import ValidationError
+from rich.console import Console
+from sqlalchemy import text
+from sqlalchemy.orm import Session
+
+from cli.main import FAILED, WRONG_USE
+from cli.options import data_dir_option, session
+from models.state import FINAL, JobState
+from worker import report
+from worker.manifest import explain
+from worker.producer import enqueue
+from worker.settings import settings
+from worker.storage import Storage
+
+EVERY_S = 0.3
+
+
+def run(kind: str, inputs: Sequence[dict[str, Any]]) -> None:
+    """Enqueue, wait, and print where the outputs are; exit 1 if a job did not succeed."""
+    with session() as database:
+        job_ids: list[int] = []
+        for given in inputs:
+            try:
+                job_ids += enqueue(database, kind, {name: value for name, value in given.items() if value is not None})
+            except ValidationError as error:
+                for each in error.errors(include_url=False):
+                    field, message = explain(each)
+                    click.echo(f"mediajobs: {field}: {message}", err=True)
+                sys.exit(WRONG_USE)
+        database.commit()
+        wait(database, job_ids)
+        good = [tell(database, job_id) for job_id in job_ids]
+    if not all(good):
+        sys.exit(FAILED)
+
+
+def wait(database: Session, job_ids: list[int]) -> None:
+    """Until none of them moves without a person."""
+    states = text("select state, count(*) as jobs from jobs where id = any(:ids) group by state")
+    with Console(stderr=True).status("queued") as shown:
+        while True:
+            found = {row.state: row.jobs for row in database.execute(states, {"ids": job_ids})}
+            database.rollback()  # each look is a new snapshot
+            if set(found) <= {*FINAL, JobState.HELD}:
+                return
+            shown.update(", ".join(f"{count} {state}" for state, count in sorted(found.items())))
+            time.sleep(EVERY_S)
+
+
+def tell(database: Session, job_id: int) -> bool:
+    job = report.show(database.connection(), job_id)
+    assert job is not None
+    if job["state"] != JobState.SUCCEEDED:
+        held = "; `mediajobs resolve` decides it" if job["state"] == JobState.HELD else ""
+        click.echo(f"job {job_id} {job['state']}: {job['error_code']}: {job['error_message']}{held}", err=True)
+        return False
+    storage = Storage.open(settings().outputs)
+    for output in job["outputs"]:
+        if output["text"] is not None:
+            click.echo(output["text"])
+        click.echo(storage.local_path(output["location"]) or f"{settings().outputs}/{output['location']}")
+    return True
+
+
+def fields_of(given: tuple[str, ...]) -> dict[str, str]:
+    """`--set field=value`, for the fields without an option of their own."""
+    fields = dict(each.partition("=")[::2] for each in given)
+    if "" in fields or not all("=" in each for each in given):
+        raise click.UsageError("--set takes field=value")
+    return fields
+
+
+SET = click.option("--set", "more", multiple=True, metavar="FIELD=VALUE", help="Any other field of the API.")
+
+
+@click.command()
+@click.argument("prompt")
+@click.option("--model", help="[default: cogview-4-250304]")
+@click.option("--size", help="Such as 1024x1024.")
+@click.option("--quality", help="hd or standard.")
+@click.option("-n", "n", type=int, help="How many; each is a job.")
+@SET
+@data_dir_option
+def image(prompt: str, *, more: tuple[str, ...], **fields: Any) -> None:
+    """Make an image of PROMPT, wait for it, and print where it is."""
+    run("image", [{"prompt": prompt, **fields, **fields_of(more)}])
+
+
+@click.command()
+@click.argument("prompt")
+@click.option("--model", help="[default: cogvideox-3]")
+@click.option("--size", help="Such as 1920x1080.")
+@click.option("--duration", type=int, help="Seconds.")
+@click.option("--image-url", help="To start from.")
+@SET
+@data_dir_option
+def video(prompt: str, *, more: tuple[str, ...], **fields: Any) -> None:
+    """Make a video of PROMPT, wait for it, and print where it is."""
+    run("video", [{"prompt": prompt, **fields, **fields_of(more)}])
+
+
+@click.command()
+@click.argument("files", nargs=-1, required=True)
+@click.option("--model", help="[default: glm-asr-2512]")
+@click.option("--language", help="Sent as it is.")
+@click.option("--prompt", help="What was said before.")
+@SET
+@data_dir_option
+def transcribe(files: tuple[str, ...], *, more: tuple[str, ...], **fields: Any) -> None:
+    """Transcribe audio FILES (wav or mp3), wait, and print the text."""
+    paths = [each if each.startswith("s3://") else str(Path(each).absolute()) for each in files]
+    run("transcription", [{"file": path, **fields, **fields_of(more)} for path in paths])

@@ -1,0 +1,59 @@
+"""What commands share: the data dir, the database, the batch."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+from sqlalchemy import Connection
+from sqlalchemy.orm import Session
+
+from cli.main import use_data_dir
+from models.session import make_engine
+from worker.settings import settings
+
+F = TypeVar("F", bound=Callable[..., Any])
+
+
+def data_dir_option(command: F) -> F:
+    """`--data-dir` after the command's name too, where people write it."""
+    option = click.option(
+        "--data-dir",
+        type=click.Path(path_type=Path, file_okay=False),
+        expose_value=False,
+        is_eager=True,
+        callback=use_data_dir,
+        help="Folder of a running `mediajobs up` (default ./.mediajobs).",
+    )
+    return option(command)
+
+
+@contextmanager
+def session() -> Iterator[Session]:
+    """A session on the settings' database. Raises NoServicesError or sqlalchemy's OperationalError."""
+    engine = make_engine(settings().require_database_url(), name="mediajobs-cli", pool_size=1)
+    try:
+        with Session(engine) as opened:
+            yield opened
+    finally:
+        engine.dispose()
+
+
+@contextmanager
+def connection() -> Iterator[Connection]:
+    with session() as opened:
+        yield opened.connection()
+
+
+def dollars(amount: Any) -> str:
+    return f"${amount:,.4f}".rstrip("0").rstrip(".") if amount else "$0"
+
+
+def table(headers: list[str], rows: list[list[str]]) -> str:
+    """Plain aligned columns, the last as long as it likes."""
+    widths = [max(len(row[place]) for row in [headers, *rows]) for place in range(len(headers) - 1)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]).rstrip()
+        for row in [headers, *rows]
+    )

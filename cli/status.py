@@ -1,0 +1,42 @@
+"""`mediajobs status`."""
+
+import json
+
+import click
+
+from cli.options import connection, data_dir_option, dollars
+from worker.report import Status
+from worker.report import status as read_status
+
+
+def as_contract(found: Status) -> dict[str, object]:
+    return {
+        "batch": found.batch,
+        "total": found.total,
+        "counts": found.counts,
+        "cost": float(found.cost),
+        "possibly_charged": found.possibly_charged,
+        "waiting_for": found.waiting_for,
+    }
+
+
+@click.command()
+@click.argument("batch", required=False)
+@click.option("--json", "as_json", is_flag=True, help="As JSON.")
+@data_dir_option
+def status(batch: str | None, *, as_json: bool) -> None:
+    """Say how a batch (name or id), or everything, stands, and why the rest waits."""
+    with connection() as conn:
+        found = read_status(conn, batch)
+    if as_json:
+        click.echo(json.dumps(as_contract(found)))
+        return
+    click.echo(f"{found.batch or 'all jobs'}: {found.total} jobs, {dollars(found.cost)}")
+    for state, count in found.counts.items():
+        click.echo(f"  {state:<10} {count:>8}")
+    for reason, count in found.waiting_for.items():
+        click.echo(f"  {count} queued, waiting for: {reason}")
+    if found.possibly_charged:
+        click.echo(f"  {found.possibly_charged} jobs may have been charged for a lost answer as well")
+    if found.stuck:
+        click.echo("  held jobs need a decision: `mediajobs jobs --state held`, then `mediajobs resolve`")

@@ -1,0 +1,202 @@
+"""`mediajobs submit`."""
+
+import sys
+from collections import Counter
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from decimal import Decimal
+from pathlib import Path
+from typing import BinaryIO
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+
+from cli.main import WRONG_USE
+from cli.options import data_dir_option, dollars, session
+from worker.kinds import KINDS
+from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
+from worker.producer import Inserted, KeyTakenError, Row, insert_rows
+
+SHOWN = 50
+
+
+class Sieve:
+    """Passes good rows on, and remembers the rest."""
+
+    def __init__(self, found: Iterator[Good | Problem]) -> None:
+        self._found = found
+        self.problems: list[Problem] = []
+        self.bad_rows: set[int | None] = set()
+        self.more = 0
+        self.warnings: Counter[str] = Counter()
+        self.models: Counter[str] = Counter()
+        self.rows = 0
+
+    def __iter__(self) -> Iterator[Row]:
+        for each in self._found:
+            if isinstance(each, Problem):
+                self.bad_rows.add(each.row)
+                if len(self.problems) < SHOWN:
+                    self.problems.append(each)
+                else:
+                    self.more += 1
+                continue
+            self.rows += 1
+            self.warnings.update(each.warnings)
+            self.models.update(row.args["model"] for row in each.rows)
+            yield from each.rows
+
+    def tell(self) -> None:
+        for problem in self.problems:
+            click.echo(str(problem), err=True)
+        if self.more:
+            click.echo(f"and {self.more} more", err=True)
+        for warning, count in self.warnings.items():
+            click.echo(f"warning: {warning} ({count} rows)", err=True)
+
+
+@click.command()
+@click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
+@click.option("--kind", type=click.Choice(sorted(KINDS)), required=True, help="What the rows are.")
+@click.option("--batch", help="Name; the same name and file again adds only what is missing.")
+@click.option("--model", help="For rows that name none.")
+@click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the file's name does not tell.")
+@click.option("--webhook", help="URL to tell when the batch ends.")
+@click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")
+@click.option("--dry-run", is_flag=True, help="Check every row and tell the cost; enqueue nothing.")
+@click.option("--wait", is_flag=True, help="Follow the batch until it ends.")
+@click.option("--quiet", is_flag=True, help="Print the batch id alone.")
+@data_dir_option
+def submit(
+    file: Path,
+    *,
+    kind: str,
+    batch: str | None,
+    model: str | None,
+    priority: int,
+    form: Format | None,
+    webhook: str | None,
+    skip_invalid: bool,
+    dry_run: bool,
+    wait: bool,
+    quiet: bool,
+) -> None:
+    """Enqueue FILE (CSV or JSONL, "-" for standard input), one job a row.
+
+    Columns are the API's own field names (prompt, model, size, n, ...; for
+    transcriptions `file`, a path relative to FILE) and, if wanted, `key`,
+    `priority` and `run_at`. A row with n becomes n jobs.
+    """
+    form = form or format_of(file.name)
+    if form is None:
+        raise click.UsageError(f"cannot tell the format of {file}: name it with --format csv or --format jsonl")
+    name = batch or f"{'stdin' if str(file) == '-' else file.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"[:200]
+    with opened(file) as stream, progress_of(stream, show=not quiet) as reading:
+        folder = Path.cwd() if str(file) == "-" else file.absolute().parent
+        sieve = Sieve(read(reading, form, KINDS[kind], folder, model=model))
+        rows = with_priority(sieve, priority)
+        try:
+            if dry_run:
+                forecast(sieve, rows, kind)
+                return
+            added = enqueue(sieve, rows, name, kind, webhook=webhook, skip_invalid=skip_invalid)
+        except (ManifestError, KeyTakenError) as error:
+            sieve.tell()
+            click.echo(f"{file}: {error}; nothing was enqueued", err=True)
+            sys.exit(WRONG_USE)
+    report(added, sieve, name, quiet=quiet)
+    if wait:
+        from cli.watch import finish, follow  # noqa: PLC0415 - only for --wait
+
+        finish(follow(str(name)))
+
+
+def opened(file: Path) -> BinaryIO:
+    if str(file) == "-":
+        return sys.stdin.buffer
+    try:
+        return file.open("rb")
+    except OSError as error:
+        raise click.UsageError(f"cannot read {file}: {error.strerror}") from None
+
+
+def progress_of(stream: BinaryIO, *, show: bool) -> "Reading":
+    return Reading(stream, show=show and sys.stderr.isatty() and stream is not sys.stdin.buffer)
+
+
+class Reading:
+    """A file whose reading shows as a bar, where somebody watches."""
+
+    def __init__(self, stream: BinaryIO, *, show: bool) -> None:
+        self._stream = stream
+        columns = (TextColumn("checking"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        self._progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=not show)
+        self._task = self._progress.add_task("", total=Path(stream.name).stat().st_size if show else None)
+
+    def __enter__(self) -> BinaryIO:
+        self._progress.start()
+        return self  # type: ignore[return-value]  # it reads lines, which is all that is asked of it
+
+    def __exit__(self, *_error: object) -> None:
+        self._progress.stop()
+
+    def readline(self, size: int = -1) -> bytes:
+        line = self._stream.readline(size)
+        self._progress.advance(self._task, len(line))
+        return line
+
+
+def with_priority(rows: "Sieve", priority: int) -> Iterator[Row]:
+    for row in rows:
+        yield row if row.priority or not priority else Row(
+            args=row.args, row=row.row, key=row.key, named=row.named, priority=priority, run_at=row.run_at
+        )  # fmt: skip
+
+
+def enqueue(
+    sieve: Sieve, rows: Iterator[Row], name: str, kind: str, *, webhook: str | None, skip_invalid: bool
+) -> Inserted:
+    """All in one transaction: with a bad row, and without leave to skip it, nothing is there."""
+    with session() as database:
+        added = insert_rows(database, name, kind, rows, webhook=webhook)
+        if sieve.bad_rows and not skip_invalid:
+            database.rollback()
+            sieve.tell()
+            bad = len(sieve.bad_rows)
+            click.echo(
+                f"{bad} bad row{'s' * (bad != 1)}; nothing was enqueued. Mend them, or use --skip-invalid.", err=True
+            )
+            sys.exit(WRONG_USE)
+        if not sieve.rows:
+            database.rollback()
+            sieve.tell()
+            click.echo("no row is good; nothing was enqueued", err=True)
+            sys.exit(WRONG_USE)
+        database.commit()
+    return added
+
+
+def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
+    """Count and cost, by model; exit 2 if a row is bad."""
+    costs: Counter[str] = Counter()
+    for row in rows:
+        costs[row.args["model"]] += KINDS[kind].cost(row.args)  # type: ignore[assignment]
+    sieve.tell()
+    for model, count in sieve.models.items():
+        click.echo(f"{model}: {count} jobs, {dollars(costs[model])}")
+    total = sum(costs.values(), Decimal(0))
+    click.echo(f"{sum(sieve.models.values())} jobs would be enqueued, for about {dollars(total)}; nothing was")
+    if sieve.bad_rows:
+        sys.exit(WRONG_USE)
+
+
+def report(added: Inserted, sieve: Sieve, name: str, *, quiet: bool) -> None:
+    sieve.tell()
+    if not quiet:
+        if sieve.bad_rows:
+            click.echo(f"skipped {len(sieve.bad_rows)} bad rows")
+        already = f", {added.already} were there already" if added.already else ""
+        click.echo(f"{added.added} jobs enqueued{already}; batch {name!r}, id:")
+    click.echo(added.batch_id)

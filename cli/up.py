@@ -1,0 +1,200 @@
+"""`mediajobs up`: everything on this machine, under one process."""
+
+import fcntl
+import os
+import secrets
+import signal
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import IO
+
+import click
+
+from cli.main import UNREACHABLE, WRONG_USE
+from cli.options import data_dir_option
+from cli.supervisor import Child, Supervisor
+from models.migrate import upgrade
+from sandbox import process
+from sandbox.postgres import EmbeddedPostgres, PostgresError
+from sandbox.process import SandboxProcess
+from sandbox.valkey import EmbeddedValkey, ValkeyError, free_port
+from worker.settings import SERVICES_FILE, Settings, write_services
+
+READY_TIMEOUT_S = 90.0
+FLOWER_USER = "mediajobs"
+
+
+class SandboxService:
+    """The stand-in, on the same port at each start."""
+
+    def __init__(self, data_dir: Path, port: int, speed: float, token: str) -> None:
+        self._data_dir, self._port, self._speed, self._token = data_dir, port, speed, token
+        self._running: SandboxProcess | None = None
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self._port}"
+
+    def start(self) -> None:
+        flags = ["--speed", str(self._speed), "--state", str(self._data_dir / "sandbox.db")]
+        log = self._data_dir / "logs" / "sandbox.log"
+        self._running = process.start(*flags, port=self._port, token=self._token, log=log)
+
+    def alive(self) -> bool:
+        return self._running is not None and self._running.alive()
+
+    def stop(self) -> None:
+        if self._running:
+            self._running.stop()
+
+
+@click.command()
+@click.option("--sandbox", is_flag=True, help="Use a stand-in for the API, started here.")
+@click.option("--speed", type=click.FloatRange(min=0.01), default=20.0, show_default=True,
+              help="How many times faster than the real API the stand-in is.")  # fmt: skip
+@click.option(
+    "--port", type=int, default=8080, show_default=True, help="Flower takes the next port, the sandbox the one after."
+)
+@click.option("--no-flower", is_flag=True, help="Without Flower.")
+@click.option(
+    "--workers", type=click.IntRange(1, 64), default=1, show_default=True, help="Processes that make requests."
+)
+@click.option("--concurrency", type=click.IntRange(1, 2000), default=64, show_default=True,
+              help="Threads of each; they only wait. More than the slots of all models.")  # fmt: skip
+@data_dir_option
+def up(*, sandbox: bool, speed: float, port: int, no_flower: bool, workers: int, concurrency: int) -> None:
+    """Run everything here, until SIGTERM or Ctrl-C.
+
+    Without MEDIAJOBS_DATABASE_URL and MEDIAJOBS_BROKER_URL, Postgres and
+    Valkey are started too; their data is kept in the data dir.
+    """
+    data_dir = Settings().data_dir.resolve()
+    (data_dir / "logs").mkdir(parents=True, exist_ok=True, mode=0o700)
+    lock = locked(data_dir)
+    (data_dir / SERVICES_FILE).unlink(missing_ok=True)  # of one that was killed
+    config = Settings()
+    supervisor = Supervisor(lambda text: click.echo(text, err=True))
+    stopping = Stopping(supervisor)
+    try:
+        start_all(supervisor, config, data_dir, sandbox=sandbox, speed=speed, port=port, flower=not no_flower,
+                  workers=workers, concurrency=concurrency, stopping=stopping)  # fmt: skip
+        while not stopping.asked:
+            supervisor.check()
+            time.sleep(0.1)
+        click.echo("stopping: calls under way are finished first, once more to stop at once", err=True)
+    except (PostgresError, ValkeyError, RuntimeError) as error:
+        click.echo(f"mediajobs: {error}", err=True)
+        sys.exit(UNREACHABLE)
+    finally:
+        (data_dir / SERVICES_FILE).unlink(missing_ok=True)
+        supervisor.stop()
+        lock.close()
+    click.echo("stopped", err=True)
+
+
+class Stopping:
+    """SIGTERM and Ctrl-C: the first asks, a second insists."""
+
+    def __init__(self, supervisor: Supervisor) -> None:
+        self.asked = False
+        self._supervisor = supervisor
+        for each in (signal.SIGTERM, signal.SIGINT):
+            signal.signal(each, self._on_signal)
+
+    def _on_signal(self, _number: int, _frame: FrameType | None) -> None:
+        if self.asked:
+            self._supervisor.kill()
+        self.asked = True
+
+
+def locked(data_dir: Path) -> IO[str]:
+    """Hold the data dir for this process alone; the kernel lets go when it ends, however it ends."""
+    lock = (data_dir / "up.lock").open("a+")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        click.echo(
+            f"mediajobs: another `mediajobs up` runs with {data_dir}; stop it, or name another --data-dir", err=True
+        )
+        sys.exit(WRONG_USE)
+    return lock
+
+
+def start_all(
+    supervisor: Supervisor,
+    config: Settings,
+    data_dir: Path,
+    *,
+    sandbox: bool,
+    speed: float,
+    port: int,
+    flower: bool,
+    workers: int,
+    concurrency: int,
+    stopping: Stopping,
+) -> None:
+    found: dict[str, str] = {"data_dir": str(data_dir)}
+    addresses: dict[str, str] = {}
+    if not config.database_url:
+        postgres = EmbeddedPostgres(data_dir)
+        supervisor.start("postgres", postgres)
+        found["database_url"] = postgres.url
+    if not config.broker_url:
+        valkey = EmbeddedValkey(data_dir)
+        supervisor.start("valkey", valkey)
+        found["broker_url"] = valkey.url
+    if sandbox:
+        stand_in = SandboxService(data_dir, free_port(port + 2), speed, "at_sandbox")
+        supervisor.start("sandbox", stand_in)
+        found |= {"api_base_url": f"{stand_in.url}/zai", "api_token": "at_sandbox", "api_style": "proxy"}
+        # Its tasks end sooner, so they are asked for sooner.
+        found |= {"poll_first_s": "0.5", "poll_max_s": "2"}
+        addresses["sandbox"] = stand_in.url
+    environment = {f"MEDIAJOBS_{name.upper()}": value for name, value in found.items()}
+    os.environ.update(environment)
+    upgrade(found.get("database_url") or config.require_database_url())
+    password = secrets.token_urlsafe(12)
+    flower_port = free_port(port + 1)
+    for name, command in commands(workers, concurrency, flower_port if flower else None).items():
+        own = {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}"} if name == "flower" else {}
+        supervisor.start(name, Child(command, own, data_dir / "logs" / f"{name}.log"))
+    if flower:
+        addresses["flower"] = f"http://127.0.0.1:{flower_port}  (user {FLOWER_USER}, password {password})"
+    write_services(data_dir, found, addresses)
+    for name, address in addresses.items():
+        click.echo(f"{name}: {address}")
+    click.echo(f"data dir: {data_dir} (logs below it)")
+    wait_for_workers(supervisor, workers + 2, stopping)
+
+
+def commands(workers: int, concurrency: int, flower_port: int | None) -> dict[str, list[str]]:
+    """The processes, by name: queues by duty, so that a house full of runs delays no poll and no download."""
+    celery = [sys.executable, "-m", "celery", "-A", "worker.app"]
+    worker = [*celery, "worker", "--pool", "threads", "--without-gossip", "--without-mingle", "-E", "-l", "info"]
+    found = {
+        f"run{number}": [*worker, "-Q", "run", "-c", str(concurrency), "-n", f"run{number}@%h"]
+        for number in range(1, workers + 1)
+    }
+    found["store"] = [*worker, "-Q", "store", "-c", "32", "-n", "store@%h"]
+    found["upkeep"] = [*worker, "-Q", "poll,upkeep", "-c", "64", "-n", "upkeep@%h"]
+    found["beat"] = [*celery, "beat", "-l", "warning"]
+    if flower_port is not None:
+        limits = ["--max-tasks=10000", "--max-workers=100", "--purge-offline-workers=3600"]
+        found["flower"] = [*celery, "flower", "--address=127.0.0.1", f"--port={flower_port}", *limits]
+    return found
+
+
+def wait_for_workers(supervisor: Supervisor, count: int, stopping: Stopping) -> None:
+    """Say `ready` when all workers answer. Raises RuntimeError if they do not."""
+    from worker.app import app  # noqa: PLC0415 - reads the settings, which are made just now
+
+    deadline = time.monotonic() + READY_TIMEOUT_S
+    while not stopping.asked:
+        supervisor.check()
+        if len(app.control.ping(timeout=0.5, limit=count)) >= count:
+            click.echo("ready")
+            return
+        if time.monotonic() > deadline:
+            raise RuntimeError("the workers do not answer; see their logs below the data dir")

@@ -1,0 +1,105 @@
+"""`mediajobs watch`, and the waiting of `submit --wait`."""
+
+import sys
+import time
+from collections.abc import Callable
+
+import click
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from cli.options import data_dir_option, dollars, session
+from models.state import FINAL, JobState
+from worker.report import Status
+from worker.report import status as read_status
+
+EVERY_S = 0.5
+#: Without a terminal: a line at each change, at most this often.
+LINE_EVERY_S = 5.0
+
+
+def summary(found: Status) -> str:
+    counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
+    return f"{found.finished}/{found.total} ended ({counts}), {dollars(found.cost)}"
+
+
+def over(found: Status) -> bool:
+    """Nothing moves any more without a person."""
+    return found.finished + found.stuck >= found.total
+
+
+def follow(batch: str | None) -> Status:
+    """Show progress until the batch is over; returns how it stands then."""
+    console = Console()
+    with session() as opened:
+
+        def read() -> Status:
+            found = read_status(opened.connection(), batch)
+            opened.rollback()  # each look is a new snapshot
+            return found
+
+        return follow_bar(read, console) if console.is_terminal else follow_lines(read)
+
+
+def follow_bar(read: Callable[[], Status], console: Console) -> Status:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TextColumn("{task.fields[rate]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+        TextColumn("{task.fields[note]}"),
+    )
+    found = read()
+    began, at_first = time.monotonic(), found.finished
+    with Progress(*columns, console=console) as progress:
+        task = progress.add_task(found.batch or "all", total=found.total, rate="", note="")
+        while True:
+            active = sum(n for state, n in found.counts.items() if state not in FINAL and state != JobState.QUEUED)
+            failed = found.counts.get(JobState.FAILED, 0)
+            note = f"{active} active, {failed} failed, {dollars(found.cost)}"
+            rate = (found.finished - at_first) / max(time.monotonic() - began, 0.1)
+            progress.update(task, completed=found.finished, total=found.total, note=note, rate=f"{rate:.1f}/s")
+            if over(found):
+                return found
+            time.sleep(EVERY_S)
+            found = read()
+
+
+def follow_lines(read: Callable[[], Status]) -> Status:
+    shown, at = "", 0.0
+    while True:
+        found = read()
+        line = summary(found)
+        if over(found) or (line != shown and time.monotonic() - at > LINE_EVERY_S):
+            click.echo(line)
+            shown, at = line, time.monotonic()
+        if over(found):
+            return found
+        time.sleep(EVERY_S)
+
+
+def finish(found: Status) -> None:
+    """Exit 0 only if all succeeded."""
+    good = found.counts.get(JobState.SUCCEEDED, 0)
+    if found.stuck:
+        click.echo(f"{found.stuck} held: their outcome is unknown; see `mediajobs resolve --help`", err=True)
+    if good < found.total:
+        click.echo(f"{found.total - good} of {found.total} did not succeed; `mediajobs jobs --state failed` lists why",
+                   err=True)  # fmt: skip
+        sys.exit(1)
+
+
+@click.command()
+@click.argument("batch", required=False)
+@data_dir_option
+def watch(batch: str | None) -> None:
+    """Follow a batch (name or id), or everything, until it ends.
+
+    Exits 0 only if all jobs succeeded.
+    """
+    found = follow(batch)
+    if sys.stdout.isatty():
+        click.echo(summary(found))
+    finish(found)

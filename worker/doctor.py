@@ -1,0 +1,139 @@
+"""Looks at all that the product needs, a finding at a time."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+import httpx
+from sqlalchemy import Engine, text
+from sqlalchemy.exc import SQLAlchemyError
+
+from models import migrate
+from models.session import make_engine
+from provider.client import is_direct
+from worker.settings import Settings, settings
+from worker.storage import Storage
+
+LOW_DISK_BYTES = 2 * 1024**3
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """`mend`: what to do if it is not ok. `unreachable`: a service that does not answer."""
+
+    what: str
+    ok: bool
+    found: str
+    mend: str = ""
+    unreachable: bool = False
+
+
+def examine() -> Iterator[Finding]:
+    """All findings; a check that fails does not keep the others from being made."""
+    config = settings()
+    yield from database(config)
+    yield from broker(config)
+    yield from api(config)
+    yield from outputs(config)
+
+
+def place(url: str) -> str:
+    """A URL without its password and query."""
+    parts = urlsplit(url)
+    return f"{parts.scheme}://{parts.hostname or ''}{f':{parts.port}' if parts.port else ''}{parts.path}"
+
+
+def database(config: Settings) -> Iterator[Finding]:
+    if not config.database_url:
+        yield Finding("database", ok=False, found="not set", unreachable=True,
+                      mend="start `mediajobs up`, or set MEDIAJOBS_DATABASE_URL")  # fmt: skip
+        return
+    engine = make_engine(config.database_url, name="mediajobs-doctor", pool_size=1)
+    try:
+        with engine.connect() as conn:
+            version = conn.execute(text("show server_version")).scalar_one()
+        yield Finding("database", ok=True, found=f"Postgres {version} at {place(config.database_url)}")
+        has, needs = migrate.current(config.database_url), migrate.newest(config.database_url)
+        yield Finding(
+            "schema", ok=has == needs, found=f"{has or 'none'} (needed: {needs})", mend="run `mediajobs migrate`"
+        )
+        if has == needs:
+            yield from memory(engine)
+    except SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+        yield Finding("database", ok=False, found=reason, unreachable=True,
+                      mend="is `mediajobs up` running? is MEDIAJOBS_DATABASE_URL right?")  # fmt: skip
+    finally:
+        engine.dispose()
+
+
+def memory(engine: Engine) -> Iterator[Finding]:
+    with engine.connect() as conn:
+        formats = conn.execute(text("select endpoint, format, evidence from endpoint_formats order by 1")).all()
+        held = conn.execute(text("select count(*) from jobs where state = 'held'")).scalar_one()
+        threads = conn.execute(text("select coalesce(sum(concurrency), 0) from limits where model <> '*'")).scalar_one()
+    for row in formats:
+        yield Finding("URL format", ok=True, found=f"{row.endpoint}: {row.format} ({row.evidence})")
+    yield Finding(
+        "slots", ok=True, found=f"{threads} over all models; the run workers' threads together should be more"
+    )
+    yield Finding(
+        "held jobs", ok=not held, found=str(held), mend="`mediajobs jobs --state held`, then `mediajobs resolve`"
+    )
+
+
+def broker(config: Settings) -> Iterator[Finding]:
+    from worker.app import app  # noqa: PLC0415 - Celery is slow to import
+
+    if not config.broker_url:
+        yield Finding("broker", ok=False, found="not set", unreachable=True,
+                      mend="start `mediajobs up`, or set MEDIAJOBS_BROKER_URL")  # fmt: skip
+        return
+    try:
+        with app.connection_for_read() as connection:
+            connection.ensure_connection(max_retries=1, timeout=3)
+        workers = sorted(name for reply in app.control.ping(timeout=1.0) for name in reply)
+    except Exception as error:  # noqa: BLE001 - brokers' clients have no common base class
+        yield Finding("broker", ok=False, found=type(error).__name__, unreachable=True,
+                      mend="is `mediajobs up` running? is MEDIAJOBS_BROKER_URL right?")  # fmt: skip
+        return
+    yield Finding("broker", ok=True, found=place(config.broker_url))
+    yield Finding("workers", ok=bool(workers), found=", ".join(workers) or "none answers",
+                  mend="start `mediajobs up`, or `celery -A worker.app worker`")  # fmt: skip
+
+
+def api(config: Settings) -> Iterator[Finding]:
+    style = "Z.AI directly" if is_direct(config.api_base_url, config.api_style) else "through the proxy"
+    token = config.api_token.get_secret_value()
+    yield Finding("API token", ok=bool(token), found="set" if token else "not set", mend="set MEDIAJOBS_API_TOKEN")
+    try:
+        # Any answer will do: it costs nothing, and says that somebody is there.
+        httpx.get(place(config.api_base_url), timeout=10)
+    except httpx.HTTPError as error:
+        yield Finding("API", ok=False, found=f"{place(config.api_base_url)}: {type(error).__name__}", unreachable=True,
+                      mend="is MEDIAJOBS_API_BASE_URL right, and the network there?")  # fmt: skip
+        return
+    yield Finding("API", ok=True, found=f"{place(config.api_base_url)} ({style})")
+
+
+def outputs(config: Settings) -> Iterator[Finding]:
+    def look() -> Finding:
+        storage = Storage.open(config.outputs)
+        if storage.folder is None:
+            return Finding("outputs", ok=True, found=config.outputs)
+        free = shutil.disk_usage(storage.folder).free
+        probe = storage.folder / ".doctor"
+        probe.touch()
+        probe.unlink()
+        return Finding("outputs", ok=free > LOW_DISK_BYTES, found=f"{storage.folder} ({free / 1e9:.0f} GB free)",
+                       mend="make room on that disk")  # fmt: skip
+
+    yield guarded("outputs", look, mend="can this user write there? is MEDIAJOBS_OUTPUTS_URL right?")
+
+
+def guarded(what: str, look: Callable[[], Finding], *, mend: str) -> Finding:
+    try:
+        return look()
+    except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
+        return Finding(what, ok=False, found=f"{type(error).__name__}: {error}", mend=mend)

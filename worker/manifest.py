@@ -1,0 +1,276 @@
+"""Reads manifests, CSV or JSONL, a row at a time, and names what is wrong with a row.
+
+`row` is the record's number from 1 (a CSV's header is none); `line` is where it begins in the file.
+"""
+
+import csv
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+from pydantic import ValidationError
+
+from worker.kind import Kind
+from worker.producer import Row, split
+
+Format = Literal["csv", "jsonl"]
+#: Columns that are ours, not the API's.
+OWN = ("key", "priority", "run_at")
+MAX_LINE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why a row cannot be enqueued. `field`: None where it is the row as a whole."""
+
+    row: int | None
+    line: int
+    field: str | None
+    message: str
+
+    def __str__(self) -> str:
+        where = f"row {self.row} (line {self.line})" if self.row is not None else f"line {self.line}"
+        return f"{where}: {self.field}: {self.message}" if self.field else f"{where}: {self.message}"
+
+
+class ManifestError(Exception):
+    """The file as a whole cannot be read."""
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    row: int
+    line: int
+    fields: dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Good:
+    """The jobs of a valid row, and what is odd about it."""
+
+    rows: list[Row]
+    warnings: list[str]
+
+
+def format_of(name: str) -> Format | None:
+    """By the file's name; None if it tells nothing."""
+    match Path(name).suffix.lower():
+        case ".csv":
+            return "csv"
+        case ".jsonl" | ".ndjson":
+            return "jsonl"
+        case _:
+            return None
+
+
+def read(
+    file: BinaryIO, form: Format, kind: Kind, folder: Path, *, model: str | None = None
+) -> Iterator[Good | Problem]:
+    """Every row as what it becomes, or why it cannot. Raises ManifestError.
+
+    `folder`: where relative paths in the rows start. `model`: for rows that name none.
+    """
+    keys: dict[int, int] = {}
+    number = 0
+    for record in records(file, form):
+        number += 1
+        if isinstance(record, Problem):
+            yield record
+            continue
+        yield from checked(record, kind, folder, model, keys)
+    if not number:
+        raise ManifestError("the file has no rows")
+
+
+def checked(
+    record: Record, kind: Kind, folder: Path, model: str | None, keys: dict[int, int]
+) -> Iterator[Good | Problem]:
+    """One record's outcome; `keys` holds a hash of each key that was seen, and its row."""
+    problems: list[Problem] = []
+
+    def problem(field: str | None, message: str) -> None:
+        problems.append(Problem(record.row, record.line, field, message))
+
+    own: dict[str, Any] = {}
+    rest: dict[str, Any] = {}
+    for name, value in record.fields.items():
+        if value is not None:
+            (own if name in OWN else rest)[name] = value
+    if model is not None:
+        rest.setdefault("model", model)
+    for name, parse in (("key", parse_key), ("priority", parse_priority), ("run_at", parse_time)):
+        if name in own:
+            try:
+                own[name] = parse(own[name])
+            except ValueError as error:
+                problem(name, str(error))
+    if isinstance(key := own.get("key"), str):
+        first = keys.setdefault(hash(key), record.row)
+        if first != record.row:
+            problem("key", f"{key!r} is in row {first} already; give each row its own key")
+    try:
+        found = kind.check(rest, folder)
+    except ValidationError as error:
+        for each in error.errors(include_url=False):
+            problem(*explain(each))
+    if problems:
+        yield from problems
+        return
+    yield Good(list(split(found.jobs, number=record.row, order=record.row, own=own)), found.warnings)
+
+
+def explain(error: Any) -> tuple[str | None, str]:
+    """(field, message) of one of pydantic's errors, in words for people who never saw pydantic."""
+    field = ".".join(str(part) for part in error["loc"]) or None
+    value = shown(error["input"])
+    match error["type"]:
+        case "missing":
+            return field, "is missing; give it a value"
+        case "value_error" if field is None:  # of the row as a whole: it begins with its field's name
+            name, _, message = error["msg"].removeprefix("Value error, ").partition(": ")
+            return (name, message) if message else (None, name)
+        case "value_error":
+            return field, f"{value} {error['msg'].removeprefix('Value error, ')}"
+        case "string_too_long":
+            most = error["ctx"]["max_length"]
+            return field, f"has {len(error['input'])} characters; at most {most} are allowed"
+        case _:
+            return field, f"{value} is not valid: {error['msg'][0].lower()}{error['msg'][1:]}"
+
+
+def shown(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def parse_key(value: Any) -> str:
+    text = str(value)
+    if not text.strip() or len(text) > 200 or "\x00" in text:
+        raise ValueError(f"{shown(value)} is no key; use 1 to 200 characters")
+    return text
+
+
+def parse_priority(value: Any) -> int:
+    try:
+        number = int(str(value))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no whole number; higher runs first, 0 is usual") from None
+    if not -1000 <= number <= 1000:
+        raise ValueError(f"{number} is out of range; use -1000 to 1000")
+    return number
+
+
+def parse_time(value: Any) -> datetime:
+    """ISO 8601; without a zone it is UTC."""
+    try:
+        when = datetime.fromisoformat(str(value))
+    except ValueError:
+        raise ValueError(f"{shown(value)} is no time; write it as 2026-01-31T18:00:00+01:00") from None
+    return when if when.tzinfo else when.replace(tzinfo=UTC)
+
+
+def records(file: BinaryIO, form: Format) -> Iterator[Record | Problem]:
+    return csv_records(file) if form == "csv" else jsonl_records(file)
+
+
+def lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
+    """Decoded lines with their numbers. A line that is no UTF-8, or far too long, is a problem of its own."""
+    number = 0
+    while raw := file.readline(MAX_LINE_BYTES + 1):
+        number += 1
+        if len(raw) > MAX_LINE_BYTES:
+            while raw and not raw.endswith(b"\n"):
+                raw = file.readline(MAX_LINE_BYTES)
+            yield number, Problem(None, number, None, f"is longer than {MAX_LINE_BYTES} bytes; is it a manifest?")
+            continue
+        if number == 1:
+            raw = raw.removeprefix(b"\xef\xbb\xbf")
+        try:
+            yield number, raw.decode()
+        except UnicodeDecodeError as error:
+            found = f"is not UTF-8 (byte {raw[error.start]:#04x} at place {error.start + 1}); save the file as UTF-8"
+            yield number, Problem(None, number, None, found)
+
+
+def jsonl_records(file: BinaryIO) -> Iterator[Record | Problem]:
+    row = 0
+    for line, text in lines(file):
+        if isinstance(text, str) and not text.strip():
+            continue
+        row += 1
+        if isinstance(text, Problem):
+            yield Problem(row, line, None, text.message)
+            continue
+        try:
+            fields = json.loads(text)
+        except ValueError as error:
+            detail = f"{error.msg} at place {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
+            yield Problem(row, line, None, f"is no JSON: {detail}")
+            continue
+        except RecursionError:
+            yield Problem(row, line, None, "is nested too deeply")
+            continue
+        if isinstance(fields, dict):
+            yield Record(row, line, fields)
+        else:
+            yield Problem(row, line, None, f"is no JSON object but {shown(fields)}; write one object a line")
+
+
+def csv_records(file: BinaryIO) -> Iterator[Record | Problem]:
+    bad: list[Problem] = []
+    at = 0
+
+    def texts() -> Iterator[str]:
+        nonlocal at
+        for number, text in lines(file):
+            at = number
+            if isinstance(text, Problem):
+                bad.append(text)
+                yield "\n"  # keeps the reader in step; the row is replaced by the problem
+            else:
+                yield text
+
+    reader = csv.reader(texts(), strict=True)
+    header: list[str] | None = None
+    row = 0
+    while True:
+        begins = at + 1
+        try:
+            cells = next(reader)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            yield Problem(row + 1, at, None, f"is no valid CSV: {error}")
+            return  # where a quote was left open, nothing after it can be trusted
+        if bad:
+            if header is None:
+                raise ManifestError(f"line {bad[0].line}: {bad[0].message}")
+            row += 1
+            yield Problem(row, bad[0].line, None, bad[0].message)
+            bad.clear()
+        elif header is None:
+            header = read_header(cells)
+        elif cells and any(cells):
+            row += 1
+            if len(cells) != len(header):
+                yield Problem(
+                    row, begins, None, f"has {len(cells)} cells, the header {len(header)}; quote cells with commas"
+                )
+                continue
+            yield Record(row, begins, {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""})
+
+
+def read_header(cells: list[str]) -> list[str]:
+    """The columns' names. Raises ManifestError where one is empty or twice there."""
+    names = [cell.strip() for cell in cells]
+    if not any(names):
+        raise ManifestError("line 1: the header is empty; the first line names the columns")
+    for place, name in enumerate(names, 1):
+        if not name:
+            raise ManifestError(f"line 1: column {place} has no name")
+        if name in names[: place - 1]:
+            raise ManifestError(f"line 1: the column {name!r} is there twice")
+    return names

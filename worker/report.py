@@ -1,0 +1,213 @@
+"""Reads for people: how batches stand, why the rest waits, what a job went through."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from models.limit import ACCOUNT
+from models.state import FINAL, JobState
+from worker.waiting import ModelState, later, why
+
+
+class UnknownBatchError(Exception):
+    """No batch has this name or id."""
+
+    def __init__(self, given: str) -> None:
+        super().__init__(f"no batch has the name or id {given!r}; `mediajobs status` counts them all together")
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    """How a batch (or everything) stands. `cost`: US dollars; `possibly_charged`: jobs that may cost more."""
+
+    batch: str | None
+    total: int
+    counts: dict[str, int]
+    cost: Decimal
+    possibly_charged: int
+    waiting_for: dict[str, int]
+
+    @property
+    def finished(self) -> int:
+        return sum(count for state, count in self.counts.items() if state in FINAL)
+
+    @property
+    def stuck(self) -> int:
+        """Jobs that need a person."""
+        return self.counts.get(JobState.HELD, 0)
+
+
+def find_batch(conn: Connection, given: str) -> int:
+    """The id of a batch by name, or else by id. Raises UnknownBatchError."""
+    found = conn.execute(text("select id from batches where name = :name"), {"name": given}).scalar()
+    if found is None and given.isascii() and given.isdigit() and len(given) < 19:
+        found = conn.execute(text("select id from batches where id = :id"), {"id": int(given)}).scalar()
+    if found is None:
+        raise UnknownBatchError(given)
+    return int(found)
+
+
+COUNTS = text("""
+    select state, count(*) as jobs, coalesce(sum(cost), 0) as cost, count(*) filter (where possibly_charged) as doubtful
+    from jobs where cast(:batch as bigint) is null or batch_id = :batch group by state
+""")
+
+
+def status(conn: Connection, batch: str | None) -> Status:
+    """Counts, cost and reasons. Raises UnknownBatchError."""
+    batch_id = find_batch(conn, batch) if batch is not None else None
+    rows = conn.execute(COUNTS, {"batch": batch_id}).all()
+    name = None
+    if batch_id is not None:
+        name = conn.execute(text("select name from batches where id = :id"), {"id": batch_id}).scalar_one()
+    return Status(
+        batch=name,
+        total=sum(row.jobs for row in rows),
+        counts={row.state: row.jobs for row in sorted(rows, key=lambda row: list(JobState).index(row.state))},
+        cost=sum((row.cost for row in rows), Decimal(0)),
+        possibly_charged=sum(row.doubtful for row in rows),
+        waiting_for=waiting_for(conn, batch_id),
+    )
+
+
+QUEUED = text("""
+    select model, count(*) filter (where run_at <= now()) as due, count(*) filter (where run_at > now()) as later,
+        min(run_at) filter (where run_at > now()) as first
+    from jobs where state = 'queued' and (cast(:batch as bigint) is null or batch_id = :batch) group by model
+""")
+LIMITS = text("""
+    select l.model, l.in_use, l.learned as slots, l.concurrency,
+        case when l.paused_until is null or l.paused_until > now() then l.pause_reason end as pause_reason,
+        l.paused_until,
+        case when a.paused_until is null or a.paused_until > now() then a.pause_reason end as account_reason,
+        a.paused_until as account_until
+    from limits l left join limits a on a.model = :account where l.model <> :account
+""")
+
+
+def model_states(conn: Connection) -> dict[str, ModelState]:
+    rows = conn.execute(LIMITS, {"account": ACCOUNT}).mappings()
+    return {row["model"]: ModelState(**row) for row in rows}
+
+
+def waiting_for(conn: Connection, batch_id: int | None) -> dict[str, int]:
+    """Reason → queued jobs that wait for it."""
+    states = model_states(conn)
+    reasons: dict[str, int] = {}
+    for row in conn.execute(QUEUED, {"batch": batch_id}):
+        for count, reason in (
+            (row.due, why(states[row.model]) if row.model in states else "dispatch"),
+            (row.later, later(row.first) if row.first else ""),
+        ):
+            if count:
+                reasons[reason] = reasons.get(reason, 0) + count
+    return reasons
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Filter:
+    """Which jobs to list; None: any. `after`: the id that the page before ended with."""
+
+    batch: int | None = None
+    state: str | None = None
+    kind: str | None = None
+    model: str | None = None
+    search: str | None = None
+    after: int = 0
+    limit: int = 50
+
+
+JOBS = text("""
+    select j.id as job, b.name as batch, j.row, j.key, j.kind, j.model, j.state, j.attempt as attempts, j.cost,
+        j.possibly_charged, j.error_code, j.error_message, j.created_at, j.finished_at,
+        coalesce(j.args ->> 'prompt', j.args ->> 'file', '') as subject
+    from jobs j left join batches b on b.id = j.batch_id
+    where j.id > :after
+        and (cast(:batch as bigint) is null or j.batch_id = :batch)
+        and (cast(:state as text) is null or j.state = :state)
+        and (cast(:kind as text) is null or j.kind = :kind)
+        and (cast(:model as text) is null or j.model = :model)
+        and (cast(:search as text) is null or j.key ilike :search or cast(j.args as text) ilike :search
+            or j.error_message ilike :search)
+    order by j.id limit :limit
+""")
+
+
+def jobs(conn: Connection, wanted: Filter) -> list[dict[str, Any]]:
+    """A page of jobs, by id."""
+    search = f"%{wanted.search}%" if wanted.search else None
+    values = {
+        "batch": wanted.batch, "state": wanted.state, "kind": wanted.kind, "model": wanted.model, "search": search,
+        "after": wanted.after, "limit": wanted.limit,
+    }  # fmt: skip
+    return [dict(row) for row in conn.execute(JOBS, values).mappings()]
+
+
+ATTEMPTS = text("""
+    select number, request_id, worker, sent_at, ended_at, outcome, http_status, error_code, error_message, excerpt,
+        remote_id, cost, possibly_charged
+    from attempts where job_id = :job order by number
+""")
+OUTPUTS = text("""
+    select index, role, location, mime, bytes, sha256, text from outputs where job_id = :job order by index
+""")
+PHASES = ("created", "dispatched", "started", "submitted", "answered", "finished")
+
+
+def show(conn: Connection, job: int) -> dict[str, Any] | None:
+    """One job with its attempts, outputs and the times of its phases; None if there is no such job."""
+    found = conn.execute(
+        text("select j.*, b.name as batch from jobs j left join batches b on b.id = j.batch_id where j.id = :job"),
+        {"job": job},
+    ).mappings().first()  # fmt: skip
+    if found is None:
+        return None
+    row = dict(found)
+    history = [{"phase": phase, "at": row[f"{phase}_at"]} for phase in PHASES if row[f"{phase}_at"] is not None]
+    names = ("batch", "row", "key", "kind", "model", "state", "priority", "run_at", "remote_id", "cost",
+             "possibly_charged", "error_code", "error_message", "args")  # fmt: skip
+    waiting = None
+    if row["state"] == JobState.QUEUED:
+        states = model_states(conn)
+        soon = row["run_at"] <= conn.execute(text("select now()")).scalar_one()
+        waiting = later(row["run_at"]) if not soon else why(states[row["model"]])
+    return {
+        "job": row["id"],
+        **{name: row[name] for name in names},
+        "attempts": row["attempt"],
+        "waiting_for": waiting,
+        "history": history,
+        "requests": [dict(each) for each in conn.execute(ATTEMPTS, {"job": job}).mappings()],
+        "outputs": [dict(each) for each in conn.execute(OUTPUTS, {"job": job}).mappings()],
+    }
+
+
+RESULTS = text("""
+    select j.row, j.key, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts, j.cost,
+        j.possibly_charged, o.outputs
+    from jobs j left join lateral (
+        select jsonb_agg(jsonb_build_object(
+            'index', index, 'role', role, 'location', location, 'mime', mime, 'bytes', bytes, 'sha256', sha256,
+            'text', text
+        ) order by index) as outputs from outputs where job_id = j.id
+    ) o on true
+    where j.batch_id = :batch order by j.row, j.id
+""")
+
+
+def results(conn: Connection, batch_id: int) -> Iterator[Any]:
+    """Every job of a batch in the order of its input, with its outputs; streamed."""
+    yield from conn.execution_options(stream_results=True, max_row_buffer=1000).execute(RESULTS, {"batch": batch_id})
+
+
+def as_json(value: Any) -> Any:
+    """For `json.dumps(default=…)`."""
+    if isinstance(value, Decimal):
+        return float(value)
+    if isinstance(value, datetime):
+        return value.isoformat()
+    raise TypeError(f"no JSON for {type(value).__name__}")

@@ -344,8 +344,8 @@ def settle(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
     No job may stand in `moves` twice.
     """
     values = rows_of(
-        moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id", "next_request_id",
-        "error_code", "error_message", "cost", "possibly_charged", "crashed",
+        moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id",
+        "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed",
     )  # fmt: skip
     # psycopg sends our enum as a Postgres one, and no array of mixed numbers.
     values["delay_s"] = list(map(float, values["delay_s"]))

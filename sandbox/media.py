@@ -46,7 +46,7 @@ def mp4(name: str, prompt: str, size: str) -> bytes:
     width, height = (max(64, side // 4 // 2 * 2) for side in size_of(size))
     still = np.asarray(draw(name, prompt, f"{width}x{height}"))
     out = io.BytesIO()
-    with av.open(out, "w", format="mp4", options={"movflags": "faststart"}) as container:
+    with av.open(out, "w", format="mp4") as container:
         stream = container.add_stream("libx264", rate=10, options={"preset": "ultrafast", "crf": "32"})
         stream.width, stream.height, stream.pix_fmt = width, height, "yuv420p"
         for number in range(10):

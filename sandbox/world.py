@@ -5,6 +5,7 @@ Kept in SQLite where a file is given, so that a kill and a restart go on where i
 
 import json
 import random
+import secrets
 import sqlite3
 import threading
 import time
@@ -103,7 +104,7 @@ class World:
 
     def new_id(self) -> str:
         """Such as 202601151228236805d575507d4570: a time and 16 hex digits."""
-        return time.strftime("%Y%m%d%H%M%S", time.gmtime(self.now() + 8 * 3600)) + f"{self.random.getrandbits(64):016x}"
+        return time.strftime("%Y%m%d%H%M%S", time.gmtime(self.now() + 8 * 3600)) + secrets.token_hex(8)
 
     def limit(self, model: str) -> int:
         return self.limits.get(model, ASSUMED_LIMIT)

@@ -48,11 +48,11 @@ def check_audio(path: Path) -> float:
     try:
         size = path.stat().st_size
     except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}: {path}") from None
+        raise ValueError(f"cannot be read: {error.strerror}") from None
     if not path.is_file():
-        raise ValueError(f"is no file: {path}")
+        raise ValueError("is no file")
     if size == 0:
-        raise ValueError(f"is empty: {path}")
+        raise ValueError("is empty")
     if size > MAX_BYTES:
         raise ValueError(
             f"is {size / 1024**2:.1f} MB; the API takes 25 MB at most, and long recordings are not cut here yet"
@@ -65,9 +65,9 @@ def check_audio(path: Path) -> float:
                 raise ValueError("has no audio track")
             seconds = decoded_seconds(container)
     except (av.FFmpegError, OSError) as error:
-        raise ValueError(f"is no readable audio: {getattr(error, 'strerror', None) or error}: {path}") from None
+        raise ValueError(f"is no readable audio: {getattr(error, 'strerror', None) or error}") from None
     if not seconds:
-        raise ValueError(f"has no sound in it: {path}")
+        raise ValueError("has no sound in it")
     if seconds > MAX_SECONDS:
         raise ValueError(
             f"is {seconds:.1f} s long; the API takes 30 s at most, and long recordings are not cut here yet"

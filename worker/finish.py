@@ -10,7 +10,7 @@ from models import slots, transitions
 from models.limit import ACCOUNT
 from models.state import JobState
 from models.transitions import Move
-from worker.dispatch import hand_out
+from worker.hand_out import hand_out
 from worker.hints import Hints, Lot, gather
 
 

@@ -13,8 +13,8 @@ from models import interventions, leases, slots, transitions
 from models.interventions import Selection
 from models.state import JobState
 from models.transitions import AttemptEnd, Claim, Move, StoredOutput
-from worker.dispatch import hand_out
 from worker.finish import Outcome, Pause, finish
+from worker.hand_out import hand_out
 from worker.producer import Row, insert_rows
 
 MODEL = "cogview-4-250304"

@@ -43,7 +43,7 @@ def act(
 @click.command()
 @click.argument("job", nargs=-1, type=int)
 @click.option("--batch", help="All of this batch (name or id).")
-@click.option("--state", type=click.Choice([JobState.FAILED, JobState.CANCELLED]), help="Only those.")
+@click.option("--state", type=click.Choice([JobState.FAILED.value, JobState.CANCELLED.value]), help="Only those.")
 @data_dir_option
 def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None:
     """Run failed and cancelled jobs again.
@@ -57,7 +57,7 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
 @click.command()
 @click.argument("job", nargs=-1, type=int)
 @click.option("--batch", help="All of this batch (name or id).")
-@click.option("--state", type=click.Choice([each for each in JobState if each not in ("succeeded", "failed")]),
+@click.option("--state", type=click.Choice([each.value for each in JobState if each not in ("succeeded", "failed")]),
               help="Only those.")  # fmt: skip
 @data_dir_option
 def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None:

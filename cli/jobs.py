@@ -20,7 +20,7 @@ def short(text: str, width: int) -> str:
 
 @click.command()
 @click.option("--batch", help="Of this batch (name or id).")
-@click.option("--state", type=click.Choice(list(JobState)), help="In this state.")
+@click.option("--state", type=click.Choice([each.value for each in JobState]), help="In this state.")
 @click.option("--kind", type=click.Choice(sorted(KINDS)), help="Of this kind.")
 @click.option("--model", help="Of this model.")
 @click.option("--search", help="With this in key, input or error.")

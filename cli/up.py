@@ -55,7 +55,11 @@ class SandboxService:
 @click.option("--speed", type=click.FloatRange(min=0.01), default=20.0, show_default=True,
               help="How many times faster than the real API the stand-in is.")  # fmt: skip
 @click.option(
-    "--port", type=int, default=8080, show_default=True, help="Flower takes the next port, the sandbox the one after."
+    "--port",
+    type=int,
+    default=8080,
+    show_default=True,
+    help="Flower takes the next, the sandbox the one after; 0: any.",
 )
 @click.option("--no-flower", is_flag=True, help="Without Flower.")
 @click.option(
@@ -146,7 +150,7 @@ def start_all(
         supervisor.start("valkey", valkey)
         found["broker_url"] = valkey.url
     if sandbox:
-        stand_in = SandboxService(data_dir, free_port(port + 2), speed, "at_sandbox")
+        stand_in = SandboxService(data_dir, free_port(port and port + 2), speed, "at_sandbox")
         supervisor.start("sandbox", stand_in)
         found |= {"api_base_url": f"{stand_in.url}/zai", "api_token": "at_sandbox", "api_style": "proxy"}
         # Its tasks end sooner, so they are asked for sooner.
@@ -156,7 +160,7 @@ def start_all(
     os.environ.update(environment)
     upgrade(found.get("database_url") or config.require_database_url())
     password = secrets.token_urlsafe(12)
-    flower_port = free_port(port + 1)
+    flower_port = free_port(port and port + 1)
     for name, command in commands(workers, concurrency, flower_port if flower else None).items():
         own = {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}"} if name == "flower" else {}
         supervisor.start(name, Child(command, own, data_dir / "logs" / f"{name}.log"))

@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from starlette.applications import Starlette
-from starlette.requests import ClientDisconnect, Request
+from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
@@ -356,9 +356,9 @@ def slow(body: dict[str, Any]) -> bool:
 
 
 def cut() -> None:
-    """End the connection at once: the client sees a reset."""
+    """End the connection at once: the client sees a reset, and nothing of the answer."""
     transport.get().abort()
-    raise ClientDisconnect
+    raise Refused(499, None, "")
 
 
 async def request_gone(request: Request) -> None:

@@ -113,17 +113,20 @@ def refused(claim: Claim, kind: Kind, error: ProviderError, ruling: Ruling, *, c
             delay_s = max(wait_s, backoff_s(claim.attempt, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, chance=chance))
             return Outcome(replace(move, target=JobState.QUEUED, delay_s=delay_s))
         case Action.RETRY_LATER:
-            return snoozed(move, wait_s, Pause(ACCOUNT, message, wait_s))
+            return snoozed(move, 0.0, Pause(ACCOUNT, message, wait_s))
         case Action.SHRINK:
             return snoozed(move, wait_s * (0.5 + chance), Shrink(claim.model))
         case Action.SLOW | Action.PAUSE_MODEL:
-            return snoozed(move, wait_s, Pause(claim.model, message, ruling.wait_s))
+            return snoozed(move, 0.0, Pause(claim.model, message, ruling.wait_s))
         case Action.PAUSE_ACCOUNT:
-            return snoozed(move, wait_s, Pause(ACCOUNT, message, ruling.wait_s))
+            return snoozed(move, 0.0, Pause(ACCOUNT, message, ruling.wait_s))
 
 
 def snoozed(move: Move, wait_s: float, effect: Effect) -> Outcome:
-    """Run again later; the attempt does not count."""
+    """Run again later; the attempt does not count.
+
+    Under a pause the job itself need not wait: when the pause ends, or is ended, it goes on at once.
+    """
     return Outcome(replace(move, target=JobState.QUEUED, give_back=True, delay_s=wait_s), effect)
 
 

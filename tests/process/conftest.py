@@ -1,0 +1,25 @@
+"""A running stack for each test that asks."""
+
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from tests.support.stack import Stack
+
+
+@pytest.fixture
+def folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="mj-") as name:
+        yield Path(name)
+
+
+@pytest.fixture
+def stack(folder: Path) -> Iterator[Stack]:
+    """Started, on the sandbox at 20 times its speed."""
+    made = Stack(folder, "--speed", "20")
+    made.start(MEDIAJOBS_LEASE_S="3", MEDIAJOBS_HINT_LEASE_S="2")
+    yield made
+    if made.process is not None and made.process.poll() is None:
+        made.stop()

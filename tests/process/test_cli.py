@@ -1,0 +1,184 @@
+"""The commands, as the contract has them, on a running stack."""
+
+import csv
+import json
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from sandbox.tones import speak, wav
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Stack]:
+    """One stack for all of these tests."""
+    with tempfile.TemporaryDirectory(prefix="mj-") as name:
+        made = Stack(Path(name), "--speed", "40")
+        made.start()
+        yield made
+        made.stop()
+
+
+@pytest.fixture
+def stack(running: Stack) -> Iterator[Stack]:
+    """The running stack, without jobs."""
+    environment = dict(running.environment)
+    with running.database() as conn:
+        conn.execute("truncate jobs, attempts, outputs, batches, limits")
+    httpx.post(f"{running.sandbox_url}/_reset").raise_for_status()
+    yield running
+    running.environment = environment
+
+
+def write(path: Path, text: str) -> str:
+    path.write_text(text)
+    return path.name
+
+
+def test_the_main_job_from_manifest_to_files(stack: Stack) -> None:
+    rows = '{"key": "fox", "prompt": "a fox", "n": 3}\n\n{"prompt": "a bear", "size": "1344x768"}\n'
+    name = write(stack.folder / "m.jsonl", rows)
+    shutil.rmtree(stack.folder / "out-m", ignore_errors=True)
+    batch_id = stack.run("submit", name, "--kind", "image", "--batch", "m", "--quiet", "--wait").splitlines()[0]
+    assert batch_id.isdigit()
+    lines = stack.manifest("m")
+    assert [(line["row"], line["key"], line["state"], line["attempts"]) for line in lines] == [
+        (1, "fox#1", "succeeded", 1), (1, "fox#2", "succeeded", 1), (1, "fox#3", "succeeded", 1),
+        (2, None, "succeeded", 1),
+    ]  # fmt: skip
+    assert set(lines[0]) >= {
+        "row",
+        "key",
+        "job",
+        "kind",
+        "state",
+        "error",
+        "attempts",
+        "cost",
+        "possibly_charged",
+        "outputs",
+    }
+    assert all(line["cost"] == 0.01 and line["error"] is None for line in lines)
+    status = stack.status(batch_id)
+    assert status == {
+        "batch": "m", "total": 4, "counts": {"succeeded": 4}, "cost": 0.04, "possibly_charged": 0, "waiting_for": {},
+    }  # fmt: skip
+    again = stack.run("submit", name, "--kind", "image", "--batch", "m")
+    assert "0 jobs enqueued, 4 were there already" in again
+    assert "4 were there already" in stack.run("export", "m", "out-m")
+    stack.run("export", "m", "out-m", "--format", "csv")
+    with (stack.folder / "out-m" / "manifest.csv").open() as file:
+        assert [row["key"] for row in csv.DictReader(file)] == ["fox#1", "fox#2", "fox#3", ""]
+    assert "4/4 ended (4 succeeded), $0.04" in stack.run("watch", "m")
+    job = json.loads(stack.run("show", str(lines[0]["job"]), "--json"))
+    assert [step["phase"] for step in job["history"]] == ["created", "dispatched", "started", "answered", "finished"]
+    assert [request["outcome"] for request in job["requests"]] == ["answered"]
+    listed = json.loads(stack.run("jobs", "--batch", "m", "--search", "bear", "--json"))
+    assert [each["row"] for each in listed] == [2]
+
+
+def test_failures_say_why_and_can_be_retried(stack: Stack) -> None:
+    name = write(stack.folder / "m.csv", "key,prompt\ngood,a cat\nbad,a cat [[fault:content]]\n")
+    stack.run("submit", name, "--kind", "image", "--batch", "m")
+    said = stack.run("watch", "m", code=1)
+    assert "1 of 2 did not succeed" in said
+    bad = stack.manifest("m")[1]
+    assert bad["error"] == {
+        "code": "1301",
+        "message": "System detected potentially unsafe or sensitive content in input or generation",
+    }
+    assert (bad["cost"], bad["outputs"], bad["attempts"]) == (0, [], 1)
+    assert "1 jobs retried (now 1 queued); it may cost $0.01" in stack.run("retry", "--batch", "m", "--state", "failed")
+    stack.run("watch", "m", code=1)
+    assert stack.manifest("m")[1]["attempts"] == 1
+    assert "no job was retried" in stack.run("retry", str(stack.manifest("m")[0]["job"]), code=1)
+
+
+def test_one_off_jobs(stack: Stack) -> None:
+    image = stack.run("image", "a lighthouse", "--size", "768x1344").strip()
+    assert Path(image).read_bytes().startswith(b"\x89PNG")
+    video, cover = stack.run("video", "waves").split()
+    assert video.endswith(".mp4")
+    assert cover.endswith(".png")
+    (stack.folder / "a.wav").write_bytes(wav(speak(["delta", "ivory"])))
+    assert stack.run("transcribe", "a.wav").splitlines()[0] == "delta ivory"
+    assert "cannot be read: No such file" in stack.run("transcribe", "none.wav", code=2)
+    assert "size: 1x1 is not offered" in stack.run("image", "x", "--size", "1x1", code=2)
+    assert "failed: 1214: Invalid parameter" in stack.run("image", "x [[fault:bad_parameter]]", code=1)
+
+
+def test_bad_rows_are_named_and_nothing_is_enqueued(stack: Stack) -> None:
+    rows = [
+        "key,prompt,size,n,modle,model",
+        "a,fine,1024x1024,1,,",
+        "b,,1024x1024,,,",
+        "c,fine,1x1,,,",
+        "d,fine,,many,,",
+        "e,fine,,,x,",
+        "f,fine,,,,cogvideox-3",
+        "a,fine,,,,",
+    ]
+    name = write(stack.folder / "bad.csv", "\n".join(rows) + "\n")
+    said = stack.run("submit", name, "--kind", "image", "--batch", "bad", code=2)
+    for part in (
+        "row 2 (line 3): prompt: is missing",
+        "row 3 (line 4): size: 1x1 is not offered by cogview-4-250304",
+        "row 4 (line 5): n: 'many' is not valid",
+        "row 5 (line 6): modle: 'x' is no field of this kind; did you mean model?",
+        "row 6 (line 7): model: 'cogvideox-3' is a model for video jobs",
+        "row 7 (line 8): key: 'a' is in row 1 already",
+        "6 bad rows; nothing was enqueued",
+    ):
+        assert part in said
+    assert "no batch has the name or id 'bad'" in stack.run("status", "bad", code=2)
+    skipped = stack.run("submit", name, "--kind", "image", "--batch", "bad", "--skip-invalid")
+    assert "skipped 6 bad rows" in skipped
+    assert stack.status("bad")["total"] == 1
+
+
+def test_a_dry_run_tells_the_cost_and_does_nothing(stack: Stack) -> None:
+    name = write(stack.folder / "m.csv", "prompt,n\na,2\nb,\n")
+    assert "3 jobs would be enqueued, for about $0.03" in stack.run("submit", name, "--kind", "image", "--dry-run")
+    assert "no batch" in stack.run("status", "m", code=2)
+
+
+def test_pause_waits_with_its_reason_and_resume_goes_on(stack: Stack) -> None:
+    stack.run("pause", "cogview-4-250304", "--reason", "looking at it")
+    name = write(stack.folder / "m.csv", "prompt\na\n")
+    stack.run("submit", name, "--kind", "image", "--batch", "m")
+    assert stack.status("m")["waiting_for"] == {"cogview-4-250304 is paused until resumed: looking at it": 1}
+    stack.run("resume", "cogview-4-250304")
+    assert "1 succeeded" in stack.run("watch", "m")
+
+
+def test_a_cancelled_batch_makes_no_more_calls(stack: Stack) -> None:
+    name = write(stack.folder / "m.csv", "prompt\n" + "".join(f"p{number}\n" for number in range(200)))
+    stack.run("submit", name, "--kind", "image", "--batch", "m")
+    stack.wait_for("m", "succeeded", 3)
+    stack.run("cancel", "--batch", "m")
+    stack.run("watch", "m", code=1)
+    counts = stack.counts("m")
+    assert set(counts) == {"succeeded", "cancelled"}
+    assert counts["cancelled"] > 100
+    charged = [entry for entry in stack.ledger() if entry["charged"]]
+    assert len(charged) < 100
+
+
+def test_wrong_use_is_told(stack: Stack) -> None:
+    assert "Did you mean status?" in stack.run("statsu", code=2)
+    assert "cannot tell the format" in stack.run(
+        "submit", write(stack.folder / "m.txt", "x"), "--kind", "image", code=2
+    )
+    assert "the file has no rows" in stack.run("submit", write(stack.folder / "e.csv", ""), "--kind", "image", code=2)
+    assert "name jobs by id, or a batch" in stack.run("cancel", code=2)
+    assert "there is no job 99" in stack.run("show", "99", code=2)
+    stack.environment["MEDIAJOBS_DATA_DIR"] = str(stack.folder / "elsewhere")
+    assert "no database: MEDIAJOBS_DATABASE_URL is not set" in stack.run("status", code=3)
+    assert "PROBLEM" in stack.run("doctor", code=3)
+    stack.environment["MEDIAJOBS_DATABASE_URL"] = "postgresql://nobody@127.0.0.1:1/x"
+    assert "cannot reach the database" in stack.run("status", code=3)

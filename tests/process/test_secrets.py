@@ -1,0 +1,53 @@
+"""The token is in no log, no table, no error message and no list of processes."""
+
+from pathlib import Path
+
+import pytest
+
+from sandbox import process
+from tests.support.stack import Stack, wait_until
+
+TOKEN = "at_Very-Secret-0123456789"
+
+FAULTS = ["bad_gateway_after", "html", "truncated", "bad_parameter", "content", "server_error_after", "reset_after"]
+
+
+@pytest.mark.parametrize("style", ["proxy", "direct"])
+def test_the_token_is_nowhere(folder: Path, style: str) -> None:
+    stand_in = process.start("--speed", "50", "--wrapper", "result", token=TOKEN)
+    stack = Stack(folder, sandbox=False)
+    base = stand_in.proxy_base_url if style == "proxy" else stand_in.direct_base_url
+    try:
+        stack.start(MEDIAJOBS_API_BASE_URL=base, MEDIAJOBS_API_TOKEN=TOKEN, MEDIAJOBS_POLL_FIRST_S="0.5")
+        stack.environment |= {"MEDIAJOBS_API_BASE_URL": base, "MEDIAJOBS_API_TOKEN": TOKEN}
+        rows = "".join(f"a picture [[fault:{fault}]]\n" for fault in FAULTS)
+        (folder / "images.csv").write_text(f"prompt\na picture of {TOKEN}?\n{rows}".replace(TOKEN, "a token"))
+        said = [stack.run("submit", "images.csv", "--kind", "image", "--batch", "b")]
+        said.append(stack.run("image", "refused [[fault:bad_parameter]]", code=1))
+        stand_in.play({"fault": "bad_token", "times": 1})
+        said.append(
+            stack.run("submit", "-", "--format", "jsonl", "--kind", "video", "--batch", "v", input='{"prompt": "x"}')
+        )
+        wait_until(lambda: "paused" in stack.run("status", "v"), what="the account's pause after a 401")
+        said += [stack.run("doctor"), stack.run("status", "v"), stack.run("show", "1"), stack.run("jobs")]
+        with stack.database() as conn:
+            tables = [row[0] for row in conn.execute("select tablename from pg_tables where schemaname = 'public'")]
+            assert "attempts" in tables
+            for table in tables:
+                rows_found = conn.execute(f"select t::text from {table} t").fetchall()
+                said += [row[0] for row in rows_found]
+            answers = conn.execute("select answer from attempts where answer is not null").fetchall()
+            said += [row[0].decode(errors="replace") for row in answers]
+        said += [path.read_text(errors="replace") for path in (folder / "d" / "logs").iterdir()]
+        said += [path.read_bytes().decode(errors="replace") for path in Path("/proc").glob("[0-9]*/cmdline")
+                 if not_the_sandbox(path, stand_in.pid)]  # fmt: skip
+        assert len(said) > 20
+        assert not [text for text in said if TOKEN in text]
+    finally:
+        stack.stop()
+        stand_in.stop()
+
+
+def not_the_sandbox(cmdline: Path, pid: int) -> bool:
+    """The stand-in is given its token as a flag."""
+    return cmdline.parent.name != str(pid) and cmdline.exists()

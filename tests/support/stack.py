@@ -1,0 +1,141 @@
+"""A whole `mediajobs up --sandbox` as a user has it, for tests."""
+
+import contextlib
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import psycopg
+
+MEDIAJOBS = str(Path(sys.executable).with_name("mediajobs"))
+TIMEOUT_S = 90.0
+
+
+def wait_until(true: Callable[[], object], *, what: str, timeout_s: float = TIMEOUT_S) -> Any:
+    """Ask until the answer is true; AssertionError with `what` if it never is."""
+    deadline = time.monotonic() + timeout_s
+    while not (answer := true()):
+        if time.monotonic() > deadline:
+            raise AssertionError(f"never came: {what}")
+        time.sleep(0.05)
+    return answer
+
+
+class Stack:
+    """A running `up` in a folder of its own."""
+
+    def __init__(self, folder: Path, *flags: str, sandbox: bool = True) -> None:
+        self.folder = folder
+        self.flags = [*(["--sandbox"] if sandbox else []), *flags]
+        self.data_dir = folder / "d"
+        clean = {name: value for name, value in os.environ.items() if not name.startswith("MEDIAJOBS_")}
+        self.environment = {**clean, "MEDIAJOBS_DATA_DIR": str(self.data_dir), "COLUMNS": "80"}
+        self.process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def log(self) -> Path:
+        return self.folder / "up.log"
+
+    def start(self, **environment: str) -> None:
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [MEDIAJOBS, "up", "--no-flower", "--port", "0", *self.flags],
+                env={**self.environment, **environment},
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
+        wait_until(self.ready, what=f"ready in {self.log.read_text()}")
+
+    def ready(self) -> bool:
+        assert self.process is not None
+        assert self.process.poll() is None, self.log.read_text()
+        return "ready\n" in self.log.read_text()
+
+    def stop(self) -> int:
+        assert self.process is not None
+        self.process.send_signal(signal.SIGTERM)
+        return self.process.wait(timeout=TIMEOUT_S)
+
+    def kill(self) -> None:
+        assert self.process is not None
+        self.process.kill()
+        self.process.wait()
+
+    def run(self, *args: str, code: int = 0, **options: Any) -> str:
+        """Run a command of the CLI; returns what it printed."""
+        done: subprocess.CompletedProcess[str] = subprocess.run(
+            [MEDIAJOBS, *args],
+            env=self.environment,
+            cwd=self.folder,
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT_S,
+            check=False,
+            **options,
+        )
+        assert done.returncode == code, f"{args} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
+        return done.stdout if code == 0 else done.stdout + done.stderr
+
+    def status(self, batch: str) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads(self.run("status", batch, "--json"))
+        return found
+
+    def counts(self, batch: str) -> dict[str, int]:
+        found: dict[str, int] = self.status(batch)["counts"]
+        return found
+
+    def wait_for(self, batch: str, state: str, count: int) -> None:
+        wait_until(lambda: self.counts(batch).get(state, 0) >= count, what=f"{count} {state} in {batch}")
+
+    def services(self) -> dict[str, Any]:
+        found: dict[str, Any] = json.loads((self.data_dir / "services.json").read_text())
+        return found
+
+    @property
+    def sandbox_url(self) -> str:
+        return str(self.services()["addresses"]["sandbox"])
+
+    def ledger(self) -> list[dict[str, Any]]:
+        found: list[dict[str, Any]] = httpx.get(f"{self.sandbox_url}/_ledger").json()
+        return found
+
+    def play(self, *rules: dict[str, Any]) -> None:
+        httpx.post(f"{self.sandbox_url}/_faults", json=list(rules)).raise_for_status()
+
+    @contextlib.contextmanager
+    def database(self) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:
+        url = self.services()["settings"]["database_url"].replace("+psycopg", "")
+        with psycopg.connect(url, autocommit=True) as conn:
+            yield conn
+
+    def pids(self, *words: str) -> list[int]:
+        """Children of this `up` whose command line has all these words."""
+        assert self.process is not None
+        found = []
+        for entry in Path("/proc").iterdir():
+            with contextlib.suppress(OSError):
+                if not entry.name.isdigit():
+                    continue
+                parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
+                command = (entry / "cmdline").read_bytes().decode(errors="replace").split("\0")
+                if parent == self.process.pid and all(word in command for word in words):
+                    found.append(int(entry.name))
+        return found
+
+    def manifest(self, batch: str) -> list[dict[str, Any]]:
+        folder = self.folder / f"out-{batch}"
+        self.run("export", batch, str(folder))
+        lines = [json.loads(line) for line in (folder / "manifest.jsonl").read_text().splitlines()]
+        for line in lines:
+            for output in line["outputs"]:
+                output["file"] = folder / output["path"]
+        return lines

@@ -26,6 +26,7 @@ from worker.hints import Hints, Publisher
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 512
+LINGER_S = 0.005
 RECONNECT_CAP_S = 5.0
 
 
@@ -100,7 +101,11 @@ class Writer:
 
     def _run(self) -> None:
         last = False
+        group: list[tuple[Write, Future[Any]]] = []
         while not last and (first := self._queue.get()) is not None:
+            if len(group) > 1:
+                # Busy: what comes within moments shares this commit, and its messages. Calls take seconds.
+                time.sleep(LINGER_S)
             group = [first]
             while len(group) < MOST_AT_ONCE and not self._queue.empty():
                 more = self._queue.get()

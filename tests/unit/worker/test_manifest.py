@@ -1,0 +1,128 @@
+"""Manifests: every mistake is named by row and field."""
+
+import contextlib
+import io
+import json
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from worker.kinds import KINDS
+from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
+
+IMAGE = KINDS["image"]
+HERE = Path("/")
+
+
+def outcomes(text: str | bytes, form: Format = "csv", model: str | None = None) -> list[Good | Problem]:
+    data = text.encode() if isinstance(text, str) else text
+    return list(read(io.BytesIO(data), form, IMAGE, HERE, model=model))
+
+
+def told(text: str | bytes, form: Format = "csv") -> list[str]:
+    return [str(each) for each in outcomes(text, form) if isinstance(each, Problem)]
+
+
+CASES: dict[str, tuple[Format, str | bytes, str]] = {
+    "unknown column": (
+        "csv", "prompt,sise\na,1x1\n",
+        "row 1 (line 2): sise: '1x1' is no field of this kind; did you mean size?",
+    ),
+    "missing field": ("csv", "key,prompt\nk,\n", "row 1 (line 2): prompt: is missing; give it a value"),
+    "missing in JSON": ("jsonl", '{"prompt": null}\n', "row 1 (line 1): prompt: is missing; give it a value"),
+    "wrong type": ("jsonl", '{"prompt": 5}\n', "row 1 (line 1): prompt: 5 is not valid"),
+    "wrong number": ("csv", "prompt,n\na,1.5\n", "row 1 (line 2): n: '1.5' is not valid"),
+    "too many": ("csv", "prompt,n\na,500\n", "row 1 (line 2): n: '500' is not valid"),
+    "model of another kind": (
+        "csv", "prompt,model\na,glm-asr-2512\n",
+        "row 1 (line 2): model: 'glm-asr-2512' is a model for transcription jobs, not for image",
+    ),
+    "size": ("csv", "prompt,size\na,99x99\n", "row 1 (line 2): size: 99x99 is not offered by cogview-4-250304"),
+    "size without form": ("csv", "prompt,size\na,big\n", "row 1 (line 2): size: 'big' must be WIDTHxHEIGHT"),
+    "short user_id": ("csv", "prompt,user_id\na,bob\n", "row 1 (line 2): user_id: 'bob' is not valid"),
+    "request_id is ours": ("csv", "prompt,request_id\na,x\n", "request_id: 'x' is made by mediajobs"),
+    "duplicate key": ("csv", "key,prompt\nk,a\nk,b\n", "row 2 (line 3): key: 'k' is in row 1 already"),
+    "priority": ("csv", "prompt,priority\na,high\n", "row 1 (line 2): priority: 'high' is no whole number"),
+    "run_at": ("csv", "prompt,run_at\na,soon\n", "row 1 (line 2): run_at: 'soon' is no time"),
+    "not UTF-8": ("csv", b"prompt\nok\ncaf\xe9\n", "row 2 (line 3): is not UTF-8 (byte 0xe9 at place 4)"),
+    "not UTF-8 in JSON": ("jsonl", b'{"prompt": "\xff"}\n', "row 1 (line 1): is not UTF-8"),
+    "broken JSON": ("jsonl", '{"prompt": "a"\n', "row 1 (line 1): is no JSON: Expecting ',' delimiter at place"),
+    "no object": ("jsonl", "[1]\n", "row 1 (line 1): is no JSON object but [1]"),
+    "deep JSON": ("jsonl", "[" * 100_000 + "\n", "row 1 (line 1): is"),
+    "ragged row": ("csv", "prompt,size\na\n", "row 1 (line 2): has 1 cells, the header 2"),
+    "open quote": ("csv", 'prompt\n"a\nb\n', "row 1"),
+    "NUL": ("jsonl", '{"prompt": "a\\u0000b"}\n', "prompt: 'a\\x00b' has a character that cannot be stored"),
+    "lone surrogate": ("jsonl", '{"prompt": "\\ud800"}\n', "prompt: '\\ud800' is not valid"),
+    "huge line": ("jsonl", '{"prompt": "' + "a" * 1_000_001 + '"}\n', "line 1): is longer than 1000000 bytes"),
+    "long prompt": ("csv", "prompt\n" + "a" * 4001 + "\n", "prompt: has 4001 characters; at most 4000 are allowed"),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "text", "message"), CASES.values(), ids=CASES)
+def test_each_mistake_is_named(form: Format, text: str | bytes, message: str) -> None:
+    [said] = told(text, form)
+    assert message in said
+
+
+FILES = {
+    "empty file": ("", "the file has no rows"),
+    "header alone": ("prompt\n", "the file has no rows"),
+    "column without a name": ("prompt,,size\n", "column 2 has no name"),
+    "column twice": ("prompt,size,prompt\n", "the column 'prompt' is there twice"),
+    "empty header": ("\na\n", "the header is empty"),
+}
+
+
+@pytest.mark.parametrize(("text", "message"), FILES.values(), ids=FILES)
+def test_a_file_that_cannot_be_read_is_refused(text: str, message: str) -> None:
+    with pytest.raises(ManifestError, match=message):
+        outcomes(text)
+
+
+def test_a_bad_row_does_not_hide_the_good_ones() -> None:
+    found = outcomes("key,prompt\na,x\nb,\nc,y\n")
+    assert [type(each) for each in found] == [Good, Problem, Good]
+
+
+def test_rows_are_numbered_as_people_count_and_n_is_split() -> None:
+    text = '\ufeffkey,prompt,n\n\n"a","two\nlines",2\n\n,plain,\n'
+    rows = [row for each in outcomes(text) if isinstance(each, Good) for row in each.rows]
+    assert [(row.row, row.key, row.named, row.args["prompt"]) for row in rows] == [
+        (1, "a#1", True, "two\nlines"), (1, "a#2", True, "two\nlines"), (2, None, False, "plain"),
+    ]  # fmt: skip
+    assert all("n" not in row.args for row in rows)
+
+
+def test_a_model_for_rows_that_name_none() -> None:
+    found = outcomes("prompt,model\na,\nb,glm-image\n", model="cogview-4")
+    assert [each.rows[0].args["model"] for each in found if isinstance(each, Good)] == ["cogview-4", "glm-image"]
+
+
+def test_unknown_models_pass_with_a_warning() -> None:
+    [found] = outcomes("prompt,model,size\na,next-year,9x9\n")
+    assert isinstance(found, Good)
+    assert found.warnings == ["model 'next-year' is not known here; its limits are not checked"]
+
+
+@pytest.mark.parametrize(("name", "form"), [("a.csv", "csv"), ("a.JSONL", "jsonl"), ("a.ndjson", "jsonl"), ("-", None)])
+def test_the_name_tells_the_format(name: str, form: Format | None) -> None:
+    assert format_of(name) == form
+
+
+@given(st.binary(max_size=400), st.sampled_from(["csv", "jsonl"]))
+def test_no_bytes_break_the_reading(data: bytes, form: Format) -> None:
+    with contextlib.suppress(ManifestError):
+        for each in outcomes(data, form):
+            assert isinstance(each, Good | Problem)
+
+
+STORABLE = st.characters(exclude_categories=["Cs"], exclude_characters="\x00")
+
+
+@given(st.lists(st.text(STORABLE, min_size=1, max_size=50).filter(str.strip), min_size=1))
+def test_every_good_row_comes_through_as_it_was(prompts: list[str]) -> None:
+    text = "".join(json.dumps({"prompt": prompt}) + "\n" for prompt in prompts)
+    found = outcomes(text, "jsonl")
+    assert [each.rows[0].args["prompt"] for each in found if isinstance(each, Good)] == prompts

@@ -3,13 +3,9 @@
 import logging
 import queue
 import threading
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
-
-#: Under load, what comes within moments shares messages: a message costs more than a job id.
-LINGER_S = 0.005
 
 log = logging.getLogger(__name__)
 
@@ -64,10 +60,7 @@ class Publisher:
             self._thread.join()
 
     def _run(self) -> None:
-        busy = False
         while (first := self._queue.get()) is not None:
-            if busy:
-                time.sleep(LINGER_S)
             waiting: list[Hints] = [first]
             last = False
             while not self._queue.empty():
@@ -76,9 +69,7 @@ class Publisher:
                     last = True
                     break
                 waiting.append(more)
-            hints = gather((lot, job_id) for each in waiting for lot, ids in each.items() for job_id in ids)
-            busy = sum(map(len, hints.values())) > 1
-            self._send_all(hints)
+            self._send_all(gather((lot, job_id) for each in waiting for lot, ids in each.items() for job_id in ids))
             if last:
                 return
 

@@ -134,7 +134,7 @@ def explain(error: Any) -> tuple[str | None, str]:
             return (name, message) if message else (None, name)
         case "value_error":
             return field, f"{value} {error['msg'].removeprefix('Value error, ')}"
-        case "string_too_long":
+        case "string_too_long" | "too_long" if isinstance(error["input"], str):
             most = error["ctx"]["max_length"]
             return field, f"has {len(error['input'])} characters; at most {most} are allowed"
         case _:

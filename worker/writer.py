@@ -26,7 +26,7 @@ from worker.hints import Hints, Publisher
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 512
-LINGER_S = 0.005
+LINGER_S = 0.003
 RECONNECT_CAP_S = 5.0
 
 

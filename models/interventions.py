@@ -32,8 +32,10 @@ class Changed:
     freed: bool
 
 
+# What a new value is made of comes from here, not from `jobs` again: Postgres checks the constraints of an
+# UPDATE on the row as the statement first saw it, which by then may be older than the locked one.
 PICKED = """
-    select j.id, j.state as source, j.holds_slot, j.remote_id, j.answered_at, j.error_code
+    select j.id, j.state as source, j.holds_slot, j.lease_until, j.remote_id, j.answered_at, j.error_code
     from jobs j
     where (cast(:ids as bigint[]) is null or j.id = any(cast(:ids as bigint[])))
         and (cast(:batch as bigint) is null or j.batch_id = :batch)
@@ -51,7 +53,7 @@ CANCEL = text(f"""
         state = case when p.source = 'running' then 'running' else 'cancelled' end,
         fence = j.fence + case when p.source = 'running' then 0 else 1 end,
         holds_slot = p.holds_slot and p.source = 'running',
-        lease_until = case when p.source = 'running' then j.lease_until end,
+        lease_until = case when p.source = 'running' then p.lease_until end,
         next_poll_at = null, next_fetch_at = null,
         finished_at = case when p.source <> 'running' then now() end
     from picked p where j.id = p.id

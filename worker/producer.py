@@ -170,7 +170,7 @@ FIND_BATCH = text("""
 """)
 
 # On a conflict the row stands as it is; `same` tells whether it was asked for with the same input.
-INSERT = text("""
+INSERT = """
     with given as (
         select * from unnest(
             cast(:row as bigint[]), cast(:key as text[]), cast(:dedupe as text[]), cast(:model as text[]),
@@ -187,9 +187,12 @@ INSERT = text("""
         a.id is not null or j.args = cast(g.args as jsonb) and j.kind = :kind as same
     from given g
     left join added a on a.dedupe = g.dedupe
-    left join jobs j on a.id is null and j.dedupe = g.dedupe and j.batch_id is not distinct from :batch_id
+    left join jobs j on a.id is null and j.dedupe = g.dedupe and j.batch_id {}
     order by g.place
-""")
+"""
+# Two, because only these conditions find their index.
+INSERT_IN_BATCH = text(INSERT.format("= :batch_id"))
+INSERT_ALONE = text(INSERT.format("is null"))
 
 
 def insert_rows(
@@ -229,7 +232,7 @@ def insert_rows(
             "priority": [row.priority for row in chunk],
             "run_at": [row.run_at for row in chunk],
         }
-        found = session.execute(INSERT, values).all()
+        found = session.execute(INSERT_ALONE if batch_id is None else INSERT_IN_BATCH, values).all()
         if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:
             raise KeyTakenError(taken)
         if job_ids is not None:

@@ -150,7 +150,8 @@ def start_all(
         supervisor.start("valkey", valkey)
         found["broker_url"] = valkey.url
     if sandbox:
-        stand_in = SandboxService(data_dir, free_port(port and port + 2), speed, "at_sandbox")
+        stand_in = SandboxService(data_dir, remembered_port(data_dir / "sandbox.port", port and port + 2), speed,
+                                  "at_sandbox")  # fmt: skip
         supervisor.start("sandbox", stand_in)
         found |= {"api_base_url": f"{stand_in.url}/zai", "api_token": "at_sandbox", "api_style": "proxy"}
         # Its tasks end sooner, so they are asked for sooner.
@@ -171,6 +172,17 @@ def start_all(
         click.echo(f"{name}: {address}")
     click.echo(f"data dir: {data_dir} (logs below it)")
     wait_for_workers(supervisor, workers + 2, stopping)
+
+
+def remembered_port(file: Path, wanted: int) -> int:
+    """The port of last time, if it is free: the stand-in's URLs of unfinished results lead there."""
+    try:
+        last = int(file.read_text())
+    except (OSError, ValueError):
+        last = 0
+    port = free_port(wanted or last)
+    file.write_text(str(port))
+    return port
 
 
 def commands(workers: int, concurrency: int, flower_port: int | None) -> dict[str, list[str]]:

@@ -2,6 +2,7 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from typing import Literal
 
 import click
@@ -59,13 +60,16 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
 @click.option("--batch", help="All of this batch (name or id).")
 @click.option("--state", type=click.Choice([each.value for each in JobState if each not in ("succeeded", "failed")]),
               help="Only those.")  # fmt: skip
+@click.option("--keep-results", is_flag=True, help="What is paid for by now goes on and is stored.")
 @data_dir_option
-def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None:
+def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_results: bool) -> None:
     """Cancel jobs that have not ended.
 
-    A job whose call is under way ends when its answer is recorded.
+    A job whose call is under way ends when its answer is recorded: what it
+    costs is known then. A video that the provider works on is paid for all
+    the same; without --keep-results it is asked for no more.
     """
-    act(job, batch, state, actions.cancel, "cancelled")
+    act(job, batch, state, partial(actions.cancel, keep_result=keep_results), "cancelled")
 
 
 @click.command()

@@ -5,14 +5,22 @@ import sys
 import click
 
 from cli.main import UNREACHABLE
-from cli.options import data_dir_option
+from cli.options import connection, data_dir_option
+from worker.audit import audit
 from worker.doctor import examine
+from worker.settings import settings
+from worker.storage import Storage
 
 
 @click.command()
+@click.option("--audit", "audits", is_flag=True, help="Hold the record against itself and the stored files too.")
 @data_dir_option
-def doctor() -> None:
-    """Check everything, and say how to mend what is wrong."""
+def doctor(*, audits: bool) -> None:
+    """Check everything, and say how to mend what is wrong.
+
+    --audit reads every job, request, event and output: it takes minutes
+    where there are millions.
+    """
     worst = 0
     for finding in examine():
         mark = "ok     " if finding.ok else "PROBLEM"
@@ -20,4 +28,17 @@ def doctor() -> None:
         if not finding.ok:
             click.echo(f"         -> {finding.mend}")
             worst = max(worst, UNREACHABLE if finding.unreachable else 1)
+    if audits:
+        worst = max(worst, hold_against_itself())
     sys.exit(worst)
+
+
+def hold_against_itself() -> int:
+    """1 if something of the record is wrong."""
+    with connection() as conn:
+        found = list(audit(conn, Storage.open(settings().outputs)))
+    for wrong in found:
+        click.echo(f"WRONG    {wrong}")
+    if not found:
+        click.echo("ok       audit: states, paths, purchases, costs, files, slots, limits and fences agree")
+    return int(bool(found))

@@ -18,6 +18,13 @@ def short(text: str, width: int) -> str:
     return line if len(line) <= width else f"{line[: width - 1]}…"
 
 
+def remark(job: dict[str, Any]) -> str:
+    """What there is to say about a job in a list: its error, what it waits for, or what it is about."""
+    if job["error_code"] and job["state"] != JobState.SUCCEEDED:
+        return f"{job['error_code']}: {job['error_message']}"
+    return str(job["waiting_for"] or job["subject"])
+
+
 @click.command()
 @click.option("--batch", help="Of this batch (name or id).")
 @click.option("--state", type=click.Choice([each.value for each in JobState]), help="In this state.")
@@ -46,7 +53,7 @@ def jobs(*, batch: str | None, as_json: bool, **wanted: Any) -> None:
             job["model"],
             short(job["key"] or str(job["row"] or "-"), 14),
             dollars(job["cost"]),
-            short(f"{job['error_code']}: {job['error_message']}" if job["error_code"] else job["subject"], 40),
+            short(remark(job), 40),
         ]
         for job in found
     ]
@@ -79,11 +86,14 @@ def show(job: int, *, as_json: bool) -> None:
     if found["possibly_charged"]:
         click.echo("  an answer was lost: it may have been charged for that as well")
     for step in found["history"]:
-        click.echo(f"  {step['at']:%Y-%m-%d %H:%M:%S} {step['phase']}")
+        code = f" {step['code']}" if step["code"] else ""
+        reason = f":{code} {step['reason']}" if step["reason"] else ""
+        click.echo(f"  {step['at']:%Y-%m-%d %H:%M:%S.%f}"[:-3] + f" {step['state']}{reason}")
     for each in found["requests"]:
         outcome = each["outcome"] or "open"
         click.echo(f"  request {each['number']} {each['request_id']}: {outcome}, {dollars(each['cost'])}"
-                   + (f"; {each['error_code']}: {each['error_message']}" if each["error_code"] else ""))  # fmt: skip
+                   + (" (possibly charged)" if each["possibly_charged"] else "") + (" (late)" if each["late"] else "")
+               + (f"; {each['error_code']}: {each['error_message']}" if each["error_code"] else ""))  # fmt: skip
     for each in found["outputs"]:
         click.echo(f"  output {each['role']}: {each['location']} ({each['mime']}, {each['bytes']} bytes)")
         if each["text"]:

@@ -27,6 +27,8 @@ COMMANDS = {
     "pause": ("cli.steer", "Make no more calls of a model, or of all."),
     "resume": ("cli.steer", "End a pause."),
     "limits": ("cli.steer", "Show or set how much a model may do at once."),
+    "budget": ("cli.steer", "Show or set what may be spent."),
+    "costs": ("cli.steer", "Say what was spent."),
     "doctor": ("cli.doctor", "Check everything and say how to mend it."),
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),
 }

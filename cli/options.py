@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal, InvalidOperation
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -44,6 +45,24 @@ def session() -> Iterator[Session]:
 def connection() -> Iterator[Connection]:
     with session() as opened:
         yield opened.connection()
+
+
+class Dollars(click.ParamType[Decimal]):
+    """An amount of money."""
+
+    name = "usd"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Decimal:
+        try:
+            amount = Decimal(str(value).removeprefix("$"))
+        except InvalidOperation:
+            amount = Decimal(-1)
+        if not 0 <= amount < 10**8:
+            self.fail(f"{value!r} is no amount in US dollars; write it as 12.50", param, ctx)
+        return amount
+
+
+BUDGET = Dollars()
 
 
 def dollars(amount: Any) -> str:

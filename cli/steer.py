@@ -1,16 +1,23 @@
-"""`mediajobs pause`, `resume`, `limits`."""
+"""`mediajobs pause`, `resume`, `limits`, `budget`, `costs`."""
 
+import json
 import sys
+from dataclasses import asdict
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import click
-from sqlalchemy import text
+from sqlalchemy.orm import Session
 
 from cli.main import WRONG_USE
-from cli.options import data_dir_option, session, table
-from models import slots
+from cli.options import BUDGET, F, data_dir_option, dollars, session, table
+from models import money, slots
 from models.limit import ACCOUNT
-from worker import report
+from models.money import DAY, Scope
+from provider.catalog import model_kind, published_limit
+from worker import reasons, report
+from worker.costs import SUBJECTS, By
+from worker.costs import costs as read_costs
 from worker.kick import kick
 from worker.waiting import why
 
@@ -54,34 +61,138 @@ def limits(context: click.Context) -> None:
     if context.invoked_subcommand:
         return
     with session() as database:
-        states = report.model_states(database.connection())
+        states = reasons.model_states(database.connection())
     rows = [
         [
             state.model,
             str(state.in_use),
             str(state.slots),
             str(state.concurrency),
+            str(state.per_minute or "-"),
             reason if (reason := why(state)) != "dispatch" else "",
         ]
         for state in sorted(states.values(), key=lambda each: each.model)
     ]
-    click.echo(table(["model", "in use", "slots", "set", ""], rows) if rows else "no model was used yet")
+    headers = ["model", "in use", "learned", "set", "a minute", ""]
+    click.echo(table(headers, rows) if rows else "no model was used yet")
 
 
 @limits.command("set")
 @click.argument("model")
-@click.option("--concurrency", type=click.IntRange(1, 10000), required=True, help="Calls or tasks at once.")
+@click.option("--concurrency", type=click.IntRange(1, 10000), help="Calls or tasks at once, at most.")
+@click.option("--start", type=click.IntRange(1, 10000), help="At once to begin with; then it is learned.")
+@click.option("--per-minute", type=click.IntRange(0, 100000), help="Calls a minute at most; 0: as the slots allow.")
 @data_dir_option
-def set_limit(model: str, *, concurrency: int) -> None:
-    """Set how much MODEL may do at once; it holds at once, without a restart."""
+def set_limit(model: str, *, concurrency: int | None, start: int | None, per_minute: int | None) -> None:
+    """Set how much MODEL may do; it holds at once, without a restart.
+
+    What the provider bears is learned below --concurrency: fewer at once
+    when it says that there are too many, more while all is well.
+    """
+    if concurrency is None and start is None and per_minute is None:
+        raise click.UsageError("say --concurrency, --start or --per-minute")
     with session() as database:
-        database.execute(
-            text("""
-                insert into limits (model, concurrency, learned) values (:model, :concurrency, :concurrency)
-                on conflict (model) do update set concurrency = :concurrency, learned = :concurrency
-            """),
-            {"model": model, "concurrency": concurrency},
-        )
+        conn = database.connection()
+        limit = published_limit(model, model_kind(model) or "video")
+        slots.add_limit(conn, model, concurrency=limit.concurrency, slot_scope=limit.slot_scope)
+        try:
+            now = slots.set_limit(conn, model, concurrency=concurrency, start=start, per_minute=per_minute)
+        except ValueError as error:
+            raise click.UsageError(str(error)) from None
         database.commit()
     kick()
-    click.echo(f"{model}: {concurrency} at once")
+    rate = f", {now.per_minute} a minute" if now.per_minute else ""
+    click.echo(f"{model}: {now.learned} at once, {now.concurrency} at most{rate}")
+
+
+def scope_of(database: Session, batch: str | None, model: str | None, *, day: bool) -> Scope:
+    """The one budget that was named. Raises UsageError where it was none, or more."""
+    if sum((batch is not None, model is not None, day)) != 1:
+        raise click.UsageError("name one: --batch, --model or --day")
+    if batch is not None:
+        return "batch", str(report.find_batch(database.connection(), batch))
+    return ("model", model) if model is not None else DAY
+
+
+def scope_options(command: F) -> F:
+    for option in (
+        click.option("--day", is_flag=True, help="Of each day (UTC), all models together."),
+        click.option("--model", help="Of a model."),
+        click.option("--batch", help="Of a batch (name or id)."),
+    ):
+        command = option(command)
+    return command
+
+
+@click.group(invoke_without_command=True)
+@click.pass_context
+@data_dir_option
+def budget(context: click.Context) -> None:
+    """Show budgets; `budget set` and `budget rm` change them.
+
+    A job that would pass a budget waits; nothing fails. What lost answers
+    may have cost counts as spent.
+    """
+    if context.invoked_subcommand:
+        return
+    with session() as database:
+        found = reasons.budget_states(database.connection())
+    rows = [
+        [each.name, dollars(each.amount), dollars(each.spent), dollars(each.reserved), dollars(each.left)]
+        for each in found.values()
+    ]
+    click.echo(table(["budget of", "amount", "spent", "reserved", "left"], rows) if rows else "no budget is set")
+
+
+@budget.command("set")
+@click.argument("amount", type=BUDGET)
+@scope_options
+@data_dir_option
+def set_budget(amount: Decimal, *, batch: str | None, model: str | None, day: bool) -> None:
+    """Allow AMOUNT US dollars; what was spent before counts."""
+    with session() as database:
+        scope = scope_of(database, batch, model, day=day)
+        money.set_budget(database.connection(), scope, amount)
+        database.commit()
+        state = reasons.budget_states(database.connection())[scope]
+    kick()
+    click.echo(f"{state.name}: {dollars(state.amount)}, of which {dollars(state.spent)} is spent")
+
+
+@budget.command("rm")
+@scope_options
+@data_dir_option
+def remove_budget(*, batch: str | None, model: str | None, day: bool) -> None:
+    """Take a budget away: no limit from then on."""
+    with session() as database:
+        there = money.remove_budget(database.connection(), scope_of(database, batch, model, day=day))
+        database.commit()
+    if not there:
+        click.echo("mediajobs: there is no such budget; `mediajobs budget` lists them", err=True)
+        sys.exit(WRONG_USE)
+    kick()
+    click.echo("removed")
+
+
+@click.command("costs")
+@click.option("--by", type=click.Choice(list(SUBJECTS)), default="day", show_default=True, help="A row for each.")
+@click.option("--batch", help="Of this batch alone (name or id).")
+@click.option("--json", "as_json", is_flag=True, help="As JSON, one array.")
+@data_dir_option
+def costs(*, by: By, batch: str | None, as_json: bool) -> None:
+    """Say what was spent, in US dollars.
+
+    By the published prices, or yours (MEDIAJOBS_PRICES). `possibly` is what
+    lost answers would add if all of them were charged.
+    """
+    with session() as database:
+        conn = database.connection()
+        found = read_costs(conn, by, batch_id=report.find_batch(conn, batch) if batch is not None else None)
+    if as_json:
+        click.echo(json.dumps([asdict(each) for each in found], default=report.as_json))
+        return
+    rows = [[e.subject, str(e.jobs), str(e.requests), dollars(e.cost), dollars(e.possibly)] for e in found]
+    if len(rows) > 1:
+        total = sum((e.cost for e in found), Decimal(0)), sum((e.possibly for e in found), Decimal(0))
+        rows.append(["total", "", "", *map(dollars, total)])
+    click.echo(table([by, "jobs", "requests", "cost", "possibly"], rows) if rows else "nothing was spent")

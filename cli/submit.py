@@ -1,8 +1,9 @@
 """`mediajobs submit`."""
 
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -11,12 +12,17 @@ from typing import BinaryIO
 import click
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 
 from cli.main import WRONG_USE
-from cli.options import data_dir_option, dollars, session
+from cli.options import BUDGET, connection, data_dir_option, dollars, session
+from models import money
+from worker.forecast import forecast_s, in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
 from worker.producer import Inserted, KeyTakenError, Row, insert_rows
+from worker.settings import NoServicesError
 
 SHOWN = 50
 
@@ -64,6 +70,7 @@ class Sieve:
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the file's name does not tell.")
 @click.option("--webhook", help="URL to tell when the batch ends.")
+@click.option("--budget", type=BUDGET, help="US dollars that the batch may cost; the rest of it waits.")
 @click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")
 @click.option("--dry-run", is_flag=True, help="Check every row and tell the cost; enqueue nothing.")
 @click.option("--wait", is_flag=True, help="Follow the batch until it ends.")
@@ -78,6 +85,7 @@ def submit(
     priority: int,
     form: Format | None,
     webhook: str | None,
+    budget: Decimal | None,
     skip_invalid: bool,
     dry_run: bool,
     wait: bool,
@@ -101,7 +109,7 @@ def submit(
             if dry_run:
                 forecast(sieve, rows, kind)
                 return
-            added = enqueue(sieve, rows, name, kind, webhook=webhook, skip_invalid=skip_invalid)
+            added = enqueue(sieve, rows, name, kind, webhook=webhook, budget=budget, skip_invalid=skip_invalid)
         except (ManifestError, KeyTakenError) as error:
             sieve.tell()
             click.echo(f"{file}: {error}; nothing was enqueued", err=True)
@@ -151,12 +159,20 @@ class Reading:
 def with_priority(rows: "Sieve", priority: int) -> Iterator[Row]:
     for row in rows:
         yield row if row.priority or not priority else Row(
-            args=row.args, row=row.row, key=row.key, named=row.named, priority=priority, run_at=row.run_at
+            args=row.args, estimate=row.estimate, row=row.row, key=row.key, named=row.named, priority=priority,
+            run_at=row.run_at,
         )  # fmt: skip
 
 
 def enqueue(
-    sieve: Sieve, rows: Iterator[Row], name: str, kind: str, *, webhook: str | None, skip_invalid: bool
+    sieve: Sieve,
+    rows: Iterator[Row],
+    name: str,
+    kind: str,
+    *,
+    webhook: str | None,
+    budget: Decimal | None,
+    skip_invalid: bool,
 ) -> Inserted:
     """All in one transaction: with a bad row, and without leave to skip it, nothing is there."""
     with session() as database:
@@ -174,22 +190,42 @@ def enqueue(
             sieve.tell()
             click.echo("no row is good; nothing was enqueued", err=True)
             sys.exit(WRONG_USE)
+        if budget is not None:
+            money.set_budget(database.connection(), ("batch", str(added.batch_id)), budget)
         database.commit()
     return added
 
 
 def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
-    """Count and cost, by model; exit 2 if a row is bad."""
-    costs: Counter[str] = Counter()
+    """Count, cost and time, by model; exit 2 if a row is bad."""
+    costs: dict[str, Decimal] = defaultdict(Decimal)
     for row in rows:
-        costs[row.args["model"]] += KINDS[kind].cost(row.args)  # type: ignore[assignment]
+        costs[row.args["model"]] += row.estimate
     sieve.tell()
-    for model, count in sieve.models.items():
-        click.echo(f"{model}: {count} jobs, {dollars(costs[model])}")
+    seconds = 0.0
+    with known_limits() as conn:
+        for model, count in sieve.models.items():
+            took_s = forecast_s(conn, model, kind, count)
+            seconds = max(seconds, took_s)  # models run side by side
+            click.echo(f"{model}: {count} jobs, {dollars(costs[model])}, about {in_words(took_s)}")
     total = sum(costs.values(), Decimal(0))
-    click.echo(f"{sum(sieve.models.values())} jobs would be enqueued, for about {dollars(total)}; nothing was")
+    click.echo(
+        f"{sum(sieve.models.values())} jobs would be enqueued, for about {dollars(total)} and {in_words(seconds)}; "
+        "nothing was"
+    )
     if sieve.bad_rows:
         sys.exit(WRONG_USE)
+
+
+@contextmanager
+def known_limits() -> Iterator[Connection | None]:
+    """The database, to see limits and past times; None where there is none: a forecast needs none."""
+    with ExitStack() as stack:
+        try:
+            found = stack.enter_context(connection())
+        except (NoServicesError, OperationalError):
+            found = None
+        yield found
 
 
 def report(added: Inserted, sieve: Sieve, name: str, *, quiet: bool) -> None:

@@ -1,7 +1,7 @@
 from datetime import datetime
 from decimal import Decimal
 
-from sqlalchemy import ForeignKey, Numeric, SmallInteger, text
+from sqlalchemy import ForeignKey, Index, Numeric, SmallInteger, text
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, false, now
@@ -11,6 +11,11 @@ class Attempt(Base):
     """One request that may cost money. The row is there before the bytes go out."""
 
     __tablename__ = "attempts"
+    __table_args__ = (
+        Index("ix_attempts_late", "job_id", postgresql_where=text("late")),
+        # Costs by day. Rows come in the order of this column, so that a BRIN index does, and costs no write.
+        Index("ix_attempts_sent_at", "sent_at", postgresql_using="brin"),
+    )
 
     job_id: Mapped[int] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"), primary_key=True)
     number: Mapped[int] = mapped_column(primary_key=True)
@@ -35,3 +40,5 @@ class Attempt(Base):
     #: US dollars.
     cost: Mapped[Decimal] = mapped_column(Numeric(12, 6), server_default=text("0"))
     possibly_charged: Mapped[false]
+    #: The answer came when a later claim had the job: paid for, and still to be put to use.
+    late: Mapped[false]

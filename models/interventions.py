@@ -5,6 +5,7 @@ Each raises the fence of what it stops, so that a worker's later write changes n
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from typing import Any
 
 from sqlalchemy import Connection, text
@@ -21,35 +22,46 @@ class Selection:
 
 @dataclass(frozen=True, slots=True)
 class Changed:
-    """A job that was changed: what it was and is. `freed`: its model's slot came back."""
+    """A job that was changed: what it was and is. `freed`: its model's slot came back.
+
+    US dollars: `released` by its budgets, and the `estimate` of another purchase.
+    """
 
     job_id: int
-    kind: str
     model: str
-    args: dict[str, Any]
+    batch_id: int | None
     source: str
     state: str
     freed: bool
+    released: Decimal
+    estimate: Decimal
 
 
 # What a new value is made of comes from here, not from `jobs` again: Postgres checks the constraints of an
 # UPDATE on the row as the statement first saw it, which by then may be older than the locked one.
 PICKED = """
-    select j.id, j.state as source, j.holds_slot, j.lease_until, j.remote_id, j.answered_at, j.error_code
+    select j.id, j.state as source, j.holds_slot, j.reserved, j.lease_until, j.remote_id, j.answered_at, j.error_code
     from jobs j
     where (cast(:ids as bigint[]) is null or j.id = any(cast(:ids as bigint[])))
         and (cast(:batch as bigint) is null or j.batch_id = :batch)
         and (cast(:state as text) is null or j.state = :state)
 """
 RETURNED = """
-    returning j.id, j.kind, j.model, j.args, p.source, j.state, p.holds_slot and not j.holds_slot as freed
+    returning j.id, j.model, j.batch_id, p.source, j.state, p.holds_slot and not j.holds_slot as freed,
+        p.reserved - j.reserved as released, j.estimate
 """
 
 # A call that is under way cannot be called back: its outcome is recorded, then the job is cancelled.
 CANCEL = text(f"""
-    with picked as ({PICKED} and j.state not in ('succeeded', 'failed', 'cancelled') order by j.id for update)
+    with picked as (
+        {PICKED} and j.state not in ('succeeded', 'failed', 'cancelled')
+            and not (cast(:keep_result as boolean) and j.state in ('waiting', 'storing'))
+        order by j.id for update
+    )
     update jobs j set
         cancel_requested = true,
+        keep_result = :keep_result,
+        reserved = case when p.source = 'running' then p.reserved else 0 end,
         state = case when p.source = 'running' then 'running' else 'cancelled' end,
         fence = j.fence + case when p.source = 'running' then 0 else 1 end,
         holds_slot = p.holds_slot and p.source = 'running',
@@ -58,32 +70,36 @@ CANCEL = text(f"""
         finished_at = case when p.source <> 'running' then now() end
     from picked p where j.id = p.id
     {RETURNED}
-""")  # noqa: S608 - constants are put in
+""")
 
 # What is paid for is not bought again: it goes on where it was lost.
 RETRY = text(f"""
     with picked as ({PICKED} and j.state in ('failed', 'cancelled') order by j.id for update), planned as (
         select p.*, case
             when a.outcome = 'answered' and p.error_code is distinct from 'unreadable_answer'
-                and (p.answered_at is not null or p.remote_id is null) then 'storing'
+                and (p.answered_at is not null or p.remote_id is null) and p.error_code is distinct from 'output_lost'
+                then 'storing'
             when a.outcome = 'answered' and p.remote_id is not null
                 and p.error_code is distinct from 'unreadable_answer' then 'waiting'
             else 'queued' end as target
-        from picked p join jobs o on o.id = p.id left join attempts a on a.job_id = o.id and a.number = o.requests
+        from picked p join jobs o on o.id = p.id
+        left join attempts a on a.job_id = o.id and a.number = coalesce(o.paid_attempt, o.requests)
     )
     update jobs j set
         state = p.target,
         fence = j.fence + 1,
         attempt = case when p.target = 'queued' then 0 else j.attempt end,
-        crashes = 0, polls = 0, fetches = 0, cancel_requested = false,
+        crashes = 0, polls = 0, fetches = 0, cancel_requested = false, keep_result = false,
+        asked_again = false, worker = null,
         remote_id = case when p.target = 'queued' then null else j.remote_id end,
+        paid_attempt = case when p.target = 'queued' then null else j.paid_attempt end,
         answered_at = case when p.target = 'queued' then null else j.answered_at end,
         run_at = now(), finished_at = null, error_code = null, error_message = null,
         next_poll_at = case when p.target = 'waiting' then now() end,
         next_fetch_at = case when p.target = 'storing' then now() end
     from planned p where j.id = p.id
     {RETURNED}
-""")  # noqa: S608 - as above
+""")
 
 # After an unknown outcome the same request id is sent again: at best the API notices.
 RESOLVE = text(f"""
@@ -93,6 +109,7 @@ RESOLVE = text(f"""
         fence = j.fence + 1,
         attempt = case when :target = 'queued' then 0 else j.attempt end,
         remote_id = case when :target = 'queued' then null else j.remote_id end,
+        paid_attempt = case when :target = 'queued' then null else j.paid_attempt end,
         next_request_id = case when :target = 'queued' and p.error_code is distinct from '1231' then (
             select a.request_id from attempts a
             where a.job_id = j.id and a.number = j.requests and a.outcome = 'unknown'
@@ -101,22 +118,29 @@ RESOLVE = text(f"""
         finished_at = case when :target = 'failed' then now() end
     from picked p where j.id = p.id
     {RETURNED}
-""")  # noqa: S608 - as above
+""")
 
 
-def cancel(conn: Connection, selection: Selection) -> list[Changed]:
-    return change(conn, CANCEL, selection)
+def cancel(conn: Connection, selection: Selection, *, keep_result: bool = False) -> list[Changed]:
+    """`keep_result`: what is paid for by now goes on, and is stored."""
+    return change(conn, CANCEL, selection, reason="cancelled by an operator", keep_result=keep_result)
 
 
 def retry(conn: Connection, selection: Selection) -> list[Changed]:
-    return change(conn, RETRY, selection)
+    return change(conn, RETRY, selection, reason="retried by an operator")
 
 
 def resolve(conn: Connection, selection: Selection, *, target: str) -> list[Changed]:
-    return change(conn, RESOLVE, selection, target=target)
+    return change(conn, RESOLVE, selection, reason="resolved by an operator", target=target)
 
 
-def change(conn: Connection, statement: Any, selection: Selection, **values: Any) -> list[Changed]:
+#: For the events that the trigger writes; ends with the transaction.
+BECAUSE = text("select set_config('mediajobs.reason', :reason, true)")
+
+
+def change(conn: Connection, statement: Any, selection: Selection, *, reason: str, **values: Any) -> list[Changed]:
     ids = None if selection.ids is None else list(selection.ids)
-    found = conn.execute(statement, {"ids": ids, "batch": selection.batch, "state": selection.state, **values})
+    conn.execute(BECAUSE, {"reason": reason})
+    found = conn.execute(statement, {"ids": ids, "batch": selection.batch, "state": selection.state, **values}).all()
+    conn.execute(BECAUSE, {"reason": ""})
     return [Changed(*row) for row in found]

@@ -71,19 +71,33 @@ class Job(Base):
     crashes: Mapped[small_zero]
     #: Whether one of its model's slots is counted as taken by it.
     holds_slot: Mapped[false]
+    #: Requests whose answer was lost after sending.
+    unknowns: Mapped[small_zero]
     #: After an unknown outcome the same request id is sent again, so that the API may notice.
     next_request_id: Mapped[str | None]
     cancel_requested: Mapped[false]
+    #: What is paid for by the time of the cancel is to be stored all the same.
+    keep_result: Mapped[false]
 
+    #: The attempt whose answer is stored or waited for; a late answer may be of an earlier one than the last.
+    paid_attempt: Mapped[int | None]
     #: The provider's name for the work: opaque, never a number.
     remote_id: Mapped[str | None]
     next_poll_at: Mapped[datetime | None]
     polls: Mapped[zero]
     next_fetch_at: Mapped[datetime | None]
     fetches: Mapped[zero]
+    #: When the result's URLs are believed to die: what dies first is fetched first.
+    result_expires_at: Mapped[datetime | None]
+    #: The result's URL was dead, and the provider was asked for the result once more.
+    asked_again: Mapped[false]
 
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
+    #: US dollars: what a success costs, by the price when enqueued.
+    estimate: Mapped[Decimal] = mapped_column(Numeric(12, 6), server_default=text("0"))
+    #: What budgets hold for it now.
+    reserved: Mapped[Decimal] = mapped_column(Numeric(12, 6), server_default=text("0"))
     #: US dollars, for all attempts together.
     cost: Mapped[Decimal] = mapped_column(Numeric(12, 6), server_default=text("0"))
     #: Some attempt's answer was lost after sending: it may be on the bill.

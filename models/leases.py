@@ -32,28 +32,31 @@ class Expired:
     job_id: int
     fence: int
     kind: str
+    model: str
     attempt: int
     number: int
     request_id: str
     crashes: int
-    #: The request was a second try already, after an unknown outcome.
-    resent: bool
+    unknowns: int
 
 
+# After a restart of Postgres the living come first: their heartbeats and outcomes could not be written.
 EXPIRED = text("""
-    select j.id as job_id, j.fence, j.kind, j.attempt, j.requests as number, a.request_id, j.crashes, exists (
-        select from attempts e
-        where e.job_id = j.id and e.number < j.requests and e.request_id = a.request_id
-    ) as resent
+    select j.id as job_id, j.fence, j.kind, j.model, j.attempt, j.requests as number, a.request_id, j.crashes,
+        j.unknowns
     from jobs j join attempts a on a.job_id = j.id and a.number = j.requests
     where j.state = 'running' and j.lease_until < now()
+        and pg_postmaster_start_time() < now() - :settle_s * interval '1 second'
     order by j.id limit :most for update of j skip locked
 """)
 
 
-def lock_expired(conn: Connection, *, most: int = 1000) -> list[Expired]:
-    """Running jobs whose lease ended: their worker died, or is cut off. Locked for this transaction."""
-    return [Expired(**row) for row in conn.execute(EXPIRED, {"most": most}).mappings()]
+def lock_expired(conn: Connection, *, settle_s: float = 0.0, most: int = 1000) -> list[Expired]:
+    """Running jobs whose lease ended: their worker died, or is cut off. Locked for this transaction.
+
+    None while Postgres is up for less than `settle_s`.
+    """
+    return [Expired(**row) for row in conn.execute(EXPIRED, {"most": most, "settle_s": settle_s}).mappings()]
 
 
 HALTED = text("""

@@ -13,7 +13,19 @@ def driver_url(url: str) -> str:
     return given.render_as_string(hide_password=False)
 
 
+#: Every statement and every lock is bounded in time, and a peer that is gone is noticed. Milliseconds.
+BOUNDS = {"statement_timeout": 60_000, "lock_timeout": 15_000}
+KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
+
+
 def make_engine(url: str, *, name: str = "mediajobs", **options: Any) -> Engine:
-    """An engine whose pool heals by itself. `name` is what the server shows of its sessions."""
-    settled = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10, **options}
-    return create_engine(driver_url(url), connect_args={"application_name": name, "connect_timeout": 10}, **settled)
+    """An engine whose pool heals by itself. `name` is what the server shows of its sessions.
+
+    Where the URL has `options` of its own (`?options=` for PgBouncer, which knows none), ours are left out.
+    """
+    url = driver_url(url)
+    settled = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10, "pool_timeout": 20, **options}
+    connect: dict[str, Any] = {"application_name": name, "connect_timeout": 10, **KEEPALIVES}
+    if "options" not in make_url(url).query:
+        connect["options"] = " ".join(f"-c {setting}={value}" for setting, value in BOUNDS.items())
+    return create_engine(url, connect_args=connect, **settled)

@@ -21,14 +21,15 @@ FINAL = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED})
 IN_SLOT = frozenset({S.DISPATCHED, S.RUNNING})
 
 LEGAL: dict[JobState, frozenset[JobState]] = {
-    S.QUEUED: frozenset({S.DISPATCHED, S.CANCELLED, S.FAILED}),
-    S.DISPATCHED: frozenset({S.RUNNING, S.QUEUED, S.CANCELLED}),
+    # To waiting and storing without a run: a paid answer came late, when its claim was over.
+    S.QUEUED: frozenset({S.DISPATCHED, S.WAITING, S.STORING, S.CANCELLED}),
+    S.DISPATCHED: frozenset({S.RUNNING, S.QUEUED, S.WAITING, S.STORING, S.CANCELLED}),
     S.RUNNING: frozenset({S.WAITING, S.STORING, S.QUEUED, S.HELD, S.FAILED, S.CANCELLED}),
     # Nothing leads from here back to queued: a job with a remote id is never submitted again.
     S.WAITING: frozenset({S.WAITING, S.STORING, S.HELD, S.FAILED, S.CANCELLED}),
     # Back to waiting: the result's URL is dead, so the result is asked for again.
     S.STORING: frozenset({S.STORING, S.SUCCEEDED, S.WAITING, S.FAILED, S.CANCELLED}),
-    S.HELD: frozenset({S.QUEUED, S.FAILED, S.CANCELLED}),
+    S.HELD: frozenset({S.QUEUED, S.WAITING, S.STORING, S.FAILED, S.CANCELLED}),
     S.SUCCEEDED: frozenset(),
     # A retry pays again (queued), or goes on where a paid result was lost (waiting, storing).
     S.FAILED: frozenset({S.QUEUED, S.WAITING, S.STORING}),

@@ -3,9 +3,11 @@
 from models.attempt import Attempt
 from models.base import Base
 from models.batch import Batch
+from models.budget import Budget
 from models.endpoint_format import EndpointFormat
+from models.event import Event
 from models.job import Job
 from models.limit import Limit
 from models.output import Output
 
-__all__ = ["Attempt", "Base", "Batch", "EndpointFormat", "Job", "Limit", "Output"]
+__all__ = ["Attempt", "Base", "Batch", "Budget", "EndpointFormat", "Event", "Job", "Limit", "Output"]

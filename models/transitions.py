@@ -6,6 +6,7 @@ fence is higher, so that an older write changes nothing. All times are the datab
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from operator import attrgetter
 from typing import Any
@@ -30,8 +31,12 @@ class Claim:
     #: The row of `attempts`.
     number: int
     request_id: str
-    #: The request was sent before and its answer lost: this is the one more try that policy allows.
-    resent: bool
+    #: Answers lost so far: policy allows one more purchase after the first.
+    unknowns: int
+    #: US dollars that a success costs.
+    estimate: Decimal
+    #: When it was claimed, by the database's clock.
+    started_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -46,6 +51,7 @@ class Poll:
     number: int
     remote_id: str
     polls: int
+    estimate: Decimal
     #: Seconds since the provider accepted the work.
     age_s: float
 
@@ -61,8 +67,14 @@ class Fetch:
     args: dict[str, Any]
     number: int
     fetches: int
+    #: Workers that died with it.
+    crashes: int
     remote_id: str | None
     answer: bytes
+    #: The result was asked for again already, for its URL was dead.
+    asked_again: bool
+    #: Seconds until the result's URLs are believed to die; less than 0: since.
+    expires_in_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -114,24 +126,38 @@ class Move:
     error_message: str | None = None
     #: US dollars to add to the job's cost.
     cost: Decimal = Decimal(0)
+    #: This step adds a charge that nobody can be sure of.
     possibly_charged: bool = False
     crashed: bool = False
+    #: Seconds that the result's URLs are believed to live.
+    expires_s: float | None = None
     attempt_end: AttemptEnd | None = None
     outputs: tuple[StoredOutput, ...] = ()
 
     def __post_init__(self) -> None:
         check_move(self.source, self.target)
 
+    @property
+    def unknown(self) -> bool:
+        """The answer was lost after sending."""
+        return self.attempt_end is not None and self.attempt_end.outcome == "unknown"
+
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A step that was made. `freed`: the model's slot came back."""
+    """A step that was made. `freed`: the model's slot came back.
+
+    `released`, `spent`: US dollars that budgets held for it, and that it cost or may have cost.
+    """
 
     job_id: int
     state: JobState
     kind: str
     model: str
     freed: bool
+    batch_id: int | None
+    released: Decimal
+    spent: Decimal
 
 
 def rows_of(items: Sequence[Any], *names: str) -> dict[str, list[Any]]:
@@ -165,7 +191,7 @@ CLAIM = text("""
         ) o
         where j.id = w.id and o.id = j.id
         returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
-            coalesce(o.next_request_id, w.request_id) as request_id, o.next_request_id is not null as resent
+            coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.started_at
     ), intent as (
         insert into attempts (job_id, number, fence, request_id, worker)
         select job_id, number, fence, request_id, :worker from claimed
@@ -201,23 +227,34 @@ DISPATCH = text("""
     update jobs set
         state = 'dispatched',
         holds_slot = true,
+        reserved = estimate,
         dispatched_at = now(),
         lease_until = now() + :lease_s * interval '1 second'
     where id in (
         select id from jobs where id = any(cast(:job_ids as bigint[])) and state = 'queued'
         order by id for update skip locked
     )
-    returning id, kind
+    returning id as job_id, kind, batch_id, reserved
 """)
 
 
-def dispatch(conn: Connection, job_ids: Sequence[int], *, lease_s: float) -> list[tuple[int, str]]:
-    """Give queued jobs a slot each; returns (id, kind) of those that took it.
+@dataclass(frozen=True, slots=True)
+class Dispatched:
+    """A job that took a slot. `reserved`: US dollars that it may cost."""
 
-    The caller holds the lock of the model's limit and counts the slots there.
+    job_id: int
+    kind: str
+    batch_id: int | None
+    reserved: Decimal
+
+
+def dispatch(conn: Connection, job_ids: Sequence[int], *, lease_s: float) -> list[Dispatched]:
+    """Give queued jobs a slot each; returns those that took it.
+
+    The caller holds the lock of the model's limit and counts slots and money there.
     """
     values = {"job_ids": list(job_ids), "lease_s": lease_s}
-    return [(row.id, row.kind) for row in conn.execute(DISPATCH, values)]
+    return [Dispatched(**row) for row in conn.execute(DISPATCH, values).mappings()]
 
 
 # A poll is leased by pushing its time forward: if the poller dies, it is due again.
@@ -230,8 +267,8 @@ CLAIM_POLLS = text("""
         select id from jobs where state = 'waiting' and next_poll_at <= now()
         order by next_poll_at limit :most for update skip locked
     )
-    returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.requests as number, j.remote_id, j.polls,
-        cast(extract(epoch from now() - j.submitted_at) as float8) as age_s
+    returning j.id as job_id, j.fence, j.kind, j.model, j.args, coalesce(j.paid_attempt, j.requests) as number,
+        j.remote_id, j.polls, j.estimate, cast(extract(epoch from now() - j.submitted_at) as float8) as age_s
 """)
 
 
@@ -241,28 +278,33 @@ def claim_polls(conn: Connection, *, most: int, lease_s: float) -> list[Poll]:
     return [Poll(**row) for row in rows]
 
 
+# A worker that is still noted died with the download: its successor counts that.
 CLAIM_FETCHES = text("""
     with claimed as (
         update jobs j set
             fence = j.fence + 1,
             fetches = j.fetches + 1,
+            crashes = j.crashes + cast(o.worker is not null as int),
             worker = :worker,
             next_fetch_at = now() + :lease_s * interval '1 second'
-        where j.id in (
-            select id from jobs
-            where id = any(cast(:job_ids as bigint[])) and state = 'storing' and next_fetch_at <= now()
-            order by id for update skip locked
-        )
-        returning j.id, j.fence, j.kind, j.model, j.args, j.requests, j.fetches, j.remote_id
+        from (
+            select id, worker from jobs where state = 'storing' and next_fetch_at <= now()
+            order by result_expires_at, id limit :most for update skip locked
+        ) o
+        where j.id = o.id
+        returning j.id, j.fence, j.kind, j.model, j.args, coalesce(j.paid_attempt, j.requests) as number, j.fetches,
+            j.crashes, j.remote_id, j.asked_again,
+            cast(extract(epoch from coalesce(j.result_expires_at, 'infinity') - now()) as float8) as expires_in_s
     )
-    select c.id as job_id, c.fence, c.kind, c.model, c.args, c.requests as number, c.fetches, c.remote_id, a.answer
-    from claimed c join attempts a on a.job_id = c.id and a.number = c.requests
+    select c.id as job_id, c.fence, c.kind, c.model, c.args, c.number, c.fetches, c.crashes, c.remote_id,
+        c.asked_again, c.expires_in_s, a.answer
+    from claimed c join attempts a on a.job_id = c.id and a.number = c.number
 """)  # fmt: skip
 
 
-def claim_fetches(conn: Connection, job_ids: Sequence[int], *, worker: str, lease_s: float) -> list[Fetch]:
-    """Take jobs whose outputs are to be stored, with their raw answers."""
-    values = {"job_ids": list(job_ids), "worker": worker, "lease_s": lease_s}
+def claim_fetches(conn: Connection, *, most: int, worker: str, lease_s: float) -> list[Fetch]:
+    """Take jobs whose outputs are to be stored, with their raw answers: first those whose URLs die first."""
+    values = {"most": most, "worker": worker, "lease_s": lease_s}
     return [Fetch(**row) for row in conn.execute(CLAIM_FETCHES, values).mappings()]
 
 
@@ -274,13 +316,15 @@ SETTLE = text(f"""
             cast(:job_id as bigint[]), cast(:fence as bigint[]), cast(:source as text[]), cast(:target as text[]),
             cast(:delay_s as float8[]), cast(:give_back as boolean[]), cast(:remote_id as text[]),
             cast(:next_request_id as text[]), cast(:error_code as text[]), cast(:error_message as text[]),
-            cast(:cost as numeric[]), cast(:possibly_charged as boolean[]), cast(:crashed as boolean[])
+            cast(:cost as numeric[]), cast(:possibly_charged as boolean[]), cast(:crashed as boolean[]),
+            cast(:unknown as boolean[]), cast(:expires_s as float8[])
         ) as m (id, fence, source, wanted, delay_s, give_back, remote_id, next_request_id, error_code,
-            error_message, cost, possibly_charged, crashed)
+            error_message, cost, possibly_charged, crashed, unknown, expires_s)
     ), before as (
-        select j.id, j.holds_slot, l.slot_scope,
-            case when j.cancel_requested and m.wanted in ('queued', 'waiting', 'storing', 'held')
-                then 'cancelled' else m.wanted end as target
+        select j.id, j.state, j.holds_slot, j.reserved, l.slot_scope,
+            case when j.cancel_requested and (
+                m.wanted in ('queued', 'held') or m.wanted in ('waiting', 'storing') and not j.keep_result
+            ) then 'cancelled' else m.wanted end as target
         from jobs j
         join moves m on m.id = j.id and m.fence = j.fence and m.source = j.state
         join limits l on l.model = j.model
@@ -289,25 +333,35 @@ SETTLE = text(f"""
     update jobs j set
         state = b.target,
         holds_slot = b.holds_slot and b.target = 'waiting' and b.slot_scope = 'task',
+        reserved = 0,
         lease_until = null,
+        worker = null,
         run_at = case when b.target = 'queued' then now() + m.delay_s * interval '1 second' else j.run_at end,
         next_poll_at = case when b.target = 'waiting' then now() + m.delay_s * interval '1 second' end,
         next_fetch_at = case when b.target = 'storing' then now() + m.delay_s * interval '1 second' end,
         attempt = j.attempt - cast(m.give_back as int),
         crashes = j.crashes + cast(m.crashed as int),
+        unknowns = j.unknowns + cast(m.unknown as int),
         remote_id = coalesce(m.remote_id, j.remote_id),
         next_request_id = m.next_request_id,
         error_code = m.error_code,
         error_message = m.error_message,
         cost = j.cost + m.cost,
         possibly_charged = j.possibly_charged or m.possibly_charged,
+        paid_attempt = case when b.state = 'running' and b.target in ('waiting', 'storing') then j.requests
+            else j.paid_attempt end,
         submitted_at = case when m.remote_id is null then j.submitted_at else now() end,
         answered_at = case when b.target = 'storing' then coalesce(j.answered_at, now()) else j.answered_at end,
+        result_expires_at = coalesce(now() + m.expires_s * interval '1 second', j.result_expires_at),
+        -- Back to the provider: the result's URL was dead. Fetches are counted anew for the new one.
+        asked_again = j.asked_again or b.state = 'storing' and b.target = 'waiting',
+        fetches = case when b.state = 'storing' and b.target = 'waiting' then 0 else j.fetches end,
         finished_at = case when b.target in ({", ".join(f"'{each}'" for each in sorted(FINAL))}) then now() end
     from moves m join before b on b.id = m.id
     where j.id = m.id and j.fence = m.fence
-    returning j.id, j.state, j.kind, j.model, b.holds_slot and not j.holds_slot as freed
-""")  # noqa: S608 - only the names of our own states are put in
+    returning j.id as job_id, j.state, j.kind, j.model, b.holds_slot and not j.holds_slot as freed, j.batch_id,
+        b.reserved as released, m.cost + case when m.possibly_charged then j.estimate else 0 end as spent
+""")
 
 # An attempt is closed by its own number, whoever holds the job by now: what a late answer brings was paid for.
 END_ATTEMPTS = text("""
@@ -315,7 +369,8 @@ END_ATTEMPTS = text("""
         ended_at = now(), outcome = e.outcome, http_status = e.http_status, error_code = e.error_code,
         error_message = e.error_message, excerpt = e.excerpt, answer = coalesce(e.answer, a.answer),
         remote_id = coalesce(e.remote_id, a.remote_id), cost = a.cost + e.cost,
-        possibly_charged = a.possibly_charged or e.possibly_charged
+        -- Once the answer is there, be it a refusal, nothing is in doubt.
+        possibly_charged = e.possibly_charged or a.possibly_charged and e.outcome = 'unknown'
     from unnest(
         cast(:job_id as bigint[]), cast(:number as bigint[]), cast(:outcome as text[]), cast(:http_status as int[]),
         cast(:error_code as text[]), cast(:error_message as text[]), cast(:excerpt as text[]),
@@ -341,36 +396,104 @@ ADD_OUTPUTS = text("""
 def settle(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
     """Make these steps, close their attempts, add their outputs; returns the steps that the fence allowed.
 
-    No job may stand in `moves` twice.
+    No job may stand in `moves` twice. What a stale step brings that was paid for is kept with
+    its attempt, and marked for `adopt`.
     """
     values = rows_of(
         moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id",
-        "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed",
+        "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed", "unknown", "expires_s",
     )  # fmt: skip
     # psycopg sends our enum as a Postgres one, and no array of mixed numbers.
     values["delay_s"] = list(map(float, values["delay_s"]))
     values |= {"source": values.pop("source.value"), "target": values.pop("target.value")}
-    moved = [Moved(row.id, JobState(row.state), row.kind, row.model, row.freed) for row in conn.execute(SETTLE, values)]
+    moved = [as_moved(row) for row in conn.execute(SETTLE, values)]
     if ends := [(move.job_id, move.attempt_end) for move in moves if move.attempt_end]:
         values = rows_of(
             [end for _, end in ends], "number", "outcome", "http_status", "error_code", "error_message",
             "excerpt", "answer", "remote_id", "cost", "possibly_charged",
         )  # fmt: skip
         conn.execute(END_ATTEMPTS, {"job_id": [job_id for job_id, _ in ends], **values})
+    made = {each.job_id for each in moved}
+    if stale := [each for each in moves if each.job_id not in made and each.source is JobState.RUNNING]:
+        note_late(conn, [(each.job_id, each.attempt_end) for each in stale if each.attempt_end])
     ended_well = {each.job_id for each in moved if each.state is JobState.SUCCEEDED}
     if outputs := [(m.job_id, each) for m in moves if m.job_id in ended_well for each in m.outputs]:
         values = rows_of(
-            [output for _, output in outputs],
-            "index",
-            "role",
-            "location",
-            "mime",
-            "bytes",
-            "sha256",
-            "text",
+            [output for _, output in outputs], "index", "role", "location", "mime", "bytes", "sha256", "text"
         )
         conn.execute(ADD_OUTPUTS, {"job_id": [job_id for job_id, _ in outputs], **values})
     return moved
+
+
+def as_moved(row: Any) -> Moved:
+    return Moved(row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released, row.spent)
+
+
+MARK_LATE = text("""
+    update attempts a set late = true
+    from unnest(cast(:job_ids as bigint[]), cast(:numbers as bigint[])) as l (job_id, number)
+    where a.job_id = l.job_id and a.number = l.number
+""")
+# A job's money is its attempts' money.
+SUM_UP = text("""
+    update jobs j set cost = s.cost, possibly_charged = s.possibly_charged
+    from (
+        select job_id, sum(cost) as cost, bool_or(possibly_charged) as possibly_charged
+        from attempts where job_id = any(cast(:job_ids as bigint[])) group by job_id
+    ) s
+    where j.id = s.job_id
+""")
+
+
+def note_late(conn: Connection, ends: Sequence[tuple[int, AttemptEnd]]) -> None:
+    """Mark paid answers that came when a later claim had the job, and bring the jobs' money up to date."""
+    answered = [(job_id, end.number) for job_id, end in ends if end.outcome == "answered"]
+    values = {"job_ids": [job_id for job_id, _ in answered], "numbers": [number for _, number in answered]}
+    conn.execute(MARK_LATE, values)
+    conn.execute(SUM_UP, {"job_ids": [job_id for job_id, _ in ends]})
+
+
+# Only jobs in whose place nothing is under way: while a second call runs, or its result is fetched,
+# the late one waits to be needed. What ended otherwise needs it no more: then it is only on the bill.
+ADOPT = text("""
+    with picked as (
+        select j.id, j.holds_slot, j.reserved, l.slot_scope,
+            (select min(a.number) from attempts a where a.job_id = j.id and a.late) as number
+        from jobs j join limits l on l.model = j.model
+        where j.id in (select job_id from attempts where late) and not j.cancel_requested
+            and (j.state in ('queued', 'dispatched', 'held') or j.state = 'failed' and j.paid_attempt is null)
+        order by j.id for update of j skip locked
+    ), late as (
+        update attempts a set late = false from picked p where a.job_id = p.id and a.number = p.number
+        returning p.id as job_id, a.number, a.remote_id, p.reserved, p.holds_slot,
+            p.holds_slot and a.remote_id is not null and p.slot_scope = 'task' as keeps_slot
+    )
+    update jobs j set
+        state = case when l.remote_id is null then 'storing' else 'waiting' end,
+        fence = j.fence + 1,
+        paid_attempt = l.number,
+        remote_id = l.remote_id,
+        holds_slot = l.keeps_slot,
+        reserved = 0,
+        lease_until = null,
+        worker = null,
+        next_request_id = null,
+        error_code = null,
+        error_message = null,
+        finished_at = null,
+        submitted_at = case when l.remote_id is null then j.submitted_at else now() end,
+        answered_at = case when l.remote_id is null then now() else j.answered_at end,
+        next_poll_at = case when l.remote_id is not null then now() end,
+        next_fetch_at = case when l.remote_id is null then now() end
+    from late l where j.id = l.job_id
+    returning j.id as job_id, j.state, j.kind, j.model, l.holds_slot and not l.keeps_slot as freed, j.batch_id,
+        l.reserved as released, cast(0 as numeric) as spent
+""")
+
+
+def adopt(conn: Connection) -> list[Moved]:
+    """Put paid answers that came late to use, for jobs that would otherwise be bought again, held or lost."""
+    return [as_moved(row) for row in conn.execute(ADOPT)]
 
 
 HEARTBEAT = text("""

@@ -37,6 +37,10 @@ MODELS: dict[str, Model] = {
 }
 
 
+#: Seconds that a job takes, as documented (images) or believed: until there are jobs to measure.
+BELIEVED_S = {"image": 10.0, "video": 90.0, "transcription": 3.0}
+
+
 @dataclass(frozen=True, slots=True)
 class PublishedLimit:
     """`slot_scope`: `task` where a slot is believed to be held until the remote task ends, else `answer`."""
@@ -62,3 +66,8 @@ def published_limit(model: str, kind: str) -> PublishedLimit:
     known = MODELS.get(model)
     scope = "task" if kind == "video" else "answer"
     return PublishedLimit(known.concurrency if known else ASSUMED_CONCURRENCY, scope)
+
+
+def believed_s(model: str, kind: str) -> float:
+    """Seconds that a job takes, about."""
+    return 25.0 if model == "glm-image" else BELIEVED_S.get(kind, 10.0)

@@ -17,7 +17,7 @@ from provider.endpoints import ENDPOINTS, Endpoint
 from provider.errors import AnswerLost, NotSent, ProviderError, Rejected
 from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back
 from provider.redact import excerpt, redact, redact_bytes
-from provider.rulings import rule
+from provider.rulings import PROBE_S, rule
 from provider.unwrap import find_error, is_providers, retry_after_s, unwrap
 from provider.wire import Answer, Request
 
@@ -25,6 +25,8 @@ CONNECT_TIMEOUT_S = 10.0
 WRITE_TIMEOUT_S = 60.0
 DIRECT_HOSTS = frozenset({"api.z.ai", "open.bigmodel.cn"})
 MAX_REDIRECTS = 5
+#: Not there yet, there no more, or its signature ran out: the store of files answers all three alike.
+GONE = frozenset({400, 401, 403, 404, 410})
 
 # They log whole URLs, and ours carry the token.
 for name in ("httpx", "httpcore", "aiohttp"):
@@ -34,7 +36,11 @@ Style = Literal["auto", "proxy", "direct"]
 
 
 class DownloadError(Exception):
-    """A result could not be fetched."""
+    """A result could not be fetched. `gone`: the server says that it has no such file."""
+
+    def __init__(self, message: str, *, gone: bool = False) -> None:
+        super().__init__(message)
+        self.gone = gone
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,11 +66,14 @@ class Client:
     `base_url`: https://api.lowcodeapi.com/zai, https://api.z.ai/api, or a server that speaks like one.
     """
 
-    def __init__(self, *, base_url: str, token: str, formats: FormatMemory, style: Style = "auto") -> None:
+    def __init__(
+        self, *, base_url: str, token: str, formats: FormatMemory, style: Style = "auto", probe_s: float = PROBE_S
+    ) -> None:
         self._direct = is_direct(base_url, style)
         self._base = base_url.rstrip("/").removesuffix("/paas/v4") if self._direct else base_url.rstrip("/")
         self._token = token
         self._formats = formats
+        self._probe_s = probe_s
         self._headers = {"Accept-Language": "en-US,en"}
         if self._direct:
             self._headers["Authorization"] = f"Bearer {token}"
@@ -193,6 +202,7 @@ class Client:
             message=message,
             retry_after_s=retry_after_s(response.headers, body, now),
             now=now,
+            probe_s=self._probe_s,
         )
         lost = status >= 500 or status in (408, 409) or (200 <= status < 300 and code is None)
         made = (AnswerLost if lost else Rejected)(
@@ -224,7 +234,10 @@ class Client:
                         url = str(response.next_request.url)
                         continue
                     if response.status_code != 200:
-                        raise DownloadError(f"the result's URL answered HTTP {response.status_code}")
+                        raise DownloadError(
+                            f"the result's URL answered HTTP {response.status_code}",
+                            gone=response.status_code in GONE,
+                        )
                     length = response.headers.get("content-length")
                     coded = "content-encoding" in response.headers
                     yield Download(

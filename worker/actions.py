@@ -8,11 +8,11 @@ from typing import Literal
 
 from sqlalchemy.orm import Session
 
-from models import interventions, slots
+from models import interventions, money, slots
 from models.interventions import Changed, Selection
+from models.money import Entry
 from models.state import JobState
 from worker.kick import kick_after_commit
-from worker.kinds import KINDS
 
 __all__ = ["Counts", "Selection", "cancel", "resolve", "retry"]
 
@@ -29,9 +29,12 @@ class Counts:
         return sum(self.by_state.values())
 
 
-def cancel(session: Session, selection: Selection) -> Counts:
-    """Cancel jobs that have not ended; one whose call is under way (`running`) ends when its answer is recorded."""
-    return applied(session, interventions.cancel(session.connection(), selection))
+def cancel(session: Session, selection: Selection, *, keep_result: bool = False) -> Counts:
+    """Cancel jobs that have not ended; one whose call is under way (`running`) ends when its answer is recorded.
+
+    `keep_result`: what is paid for by then is stored all the same.
+    """
+    return applied(session, interventions.cancel(session.connection(), selection, keep_result=keep_result))
 
 
 def retry(session: Session, selection: Selection) -> Counts:
@@ -47,13 +50,13 @@ def resolve(session: Session, ids: Sequence[int], how: Literal["retry", "fail"])
 
 
 def applied(session: Session, changed: Sequence[Changed]) -> Counts:
-    """Give freed slots back and wake dispatch after the commit."""
+    """Give freed slots and reserved money back, and wake dispatch after the commit."""
     connection = session.connection()
     freed = Counter(each.model for each in changed if each.freed)
     slots.lock(connection, freed)
     for model, count in freed.items():
         slots.count_slots(connection, model, -count)
+    money.book(connection, [Entry(each.model, each.batch_id, reserved=-each.released) for each in changed])
     kick_after_commit(session)
-    again = [each for each in changed if each.state == JobState.QUEUED]
-    cost = sum((KINDS[each.kind].cost(each.args) for each in again), Decimal(0))
+    cost = sum((each.estimate for each in changed if each.state == JobState.QUEUED), Decimal(0))
     return Counts(dict(Counter(each.state for each in changed)), cost)

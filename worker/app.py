@@ -15,8 +15,13 @@ DISPATCH = "mediajobs.dispatch"
 POLL = "mediajobs.poll"
 FETCH = "mediajobs.fetch"
 RESCUE = "mediajobs.rescue"
+SWEEP = "mediajobs.sweep"
 
-QUEUES = {RUN: "run", STORE: "store", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep"}
+QUEUES = {RUN: "run", STORE: "store", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
+          SWEEP: "upkeep"}  # fmt: skip
+SWEEP_S = 3600.0
+#: Before the broker's client notices by itself that its peer is gone.
+SOCKET_S = 10
 
 
 def make_app() -> Celery:
@@ -29,14 +34,20 @@ def make_app() -> Celery:
         beat_schedule={
             name: {
                 "task": name,
-                "schedule": schedule(run_every=tick_s * ticks),
+                "schedule": schedule(run_every=every_s),
                 # Older than this, a tick has nothing to say: the next one is there.
-                "options": {"expires": max(5.0, tick_s * ticks * 3)},
+                "options": {"expires": max(5.0, every_s * 3)},
             }
-            for name, ticks in {DISPATCH: 1, POLL: 1, FETCH: 1, RESCUE: 1}.items()
+            for name, every_s in {DISPATCH: tick_s, POLL: tick_s, FETCH: tick_s, RESCUE: tick_s, SWEEP: SWEEP_S}.items()
         },
         broker_connection_retry_on_startup=True,
-        broker_transport_options={"socket_connect_timeout": 2, "socket_timeout": 10, "retry_on_timeout": True},
+        broker_transport_options={
+            "socket_connect_timeout": 2,
+            "socket_timeout": SOCKET_S,
+            "socket_keepalive": True,
+            "retry_on_timeout": True,
+            "health_check_interval": SOCKET_S,
+        },
         enable_utc=True,
         event_queue_expires=60.0,
         task_acks_late=False,

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from provider.client import Client
 from worker.in_hand import InHand
+from worker.policy import Policy
 from worker.storage import Storage
 from worker.verdict import PollRules
 from worker.writer import Writer
@@ -18,6 +19,8 @@ class Desk:
     client: Client
     storage: Storage
     poll_rules: PollRules
+    #: What to do about lost answers.
+    policy: Policy
     #: Seconds for which a poll or a download that dies with its process delays the next one.
     lease_s: float
     max_download_bytes: int

@@ -5,6 +5,7 @@ from collections.abc import Callable
 from sqlalchemy import Engine
 
 from models import slots
+from worker.failpoints import failpoint
 from worker.hand_out import hand_out
 from worker.hints import Hints, gather
 
@@ -17,6 +18,7 @@ def dispatch(engine: Engine, publish: Callable[[Hints], None], *, lease_s: float
     for model in models:
         with engine.begin() as conn:
             pairs = hand_out(conn, model, lease_s=lease_s)
+        failpoint("dispatch.committed")
         publish(gather(pairs))
         handed += len(pairs)
     return handed

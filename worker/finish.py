@@ -1,39 +1,58 @@
 """Writes what jobs came to, and hands their slots on in the same transaction."""
 
+import logging
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection
 
-from models import slots, transitions
+from models import money, slots, transitions
 from models.limit import ACCOUNT
+from models.money import Entry
 from models.state import JobState
-from models.transitions import Move
+from models.transitions import Move, Moved
+from provider.rulings import CREDENTIAL_CODES, NO_BALANCE
+from worker import pace
 from worker.hand_out import hand_out
 from worker.hints import Hints, Lot, gather
+from worker.pace import Pace
+
+log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
-    """The provider bears less at once than was asked of it."""
+    """The provider bears less at once than was asked of it by a call that went out at `since`."""
 
     model: str
+    since: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """The provider is asked too often, or overloaded: nothing for a while, longer each time it is said again."""
+
+    model: str
+    reason: str
+    code: str | None
+    base_s: float
+    cap_s: float
 
 
 @dataclass(frozen=True, slots=True)
 class Pause:
-    """Nothing more of this model (or of ACCOUNT) for `for_s` seconds; None: until a person resumes."""
+    """Nothing more of this model (or of ACCOUNT) for `for_s` seconds; then, if it `probes`, one call first."""
 
     model: str
     reason: str
-    for_s: float | None
+    code: str | None
+    for_s: float
+    probes: bool = False
 
 
-Effect = Shrink | Pause
-
-#: Answers within a window tell one thing about the limit, not ten.
-WINDOW_S = 5.0
+Effect = Shrink | Rest | Pause
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +60,16 @@ class Outcome:
     """One job's step, and what it tells about its model's limit."""
 
     move: Move
-    effect: Effect | None = None
+    effects: tuple[Effect, ...] = ()
+    #: The API answered a poll: the credentials at least are good.
+    polled: bool = False
+
+    @property
+    def proof(self) -> bool:
+        """The API answered a paid call, and had nothing against the account or the model."""
+        end = self.move.attempt_end
+        running = self.move.source is JobState.RUNNING
+        return running and not self.effects and end is not None and end.outcome in ("answered", "rejected")
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,30 +85,97 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
     `lease_s`: seconds after which a dispatched job's hint is sent again.
     """
     moved = transitions.settle(conn, [outcome.move for outcome in outcomes])
-    freed = Counter(each.model for each in moved if each.freed)
-    effects = {outcome.effect for outcome in outcomes if outcome.effect}
-    slots.lock(conn, {*freed, *(effect.model for effect in effects)})
-    for effect in effects:
-        apply_effect(conn, effect)
-    pairs: list[tuple[Lot, int]] = []
-    for model, count in freed.items():
-        slots.count_slots(conn, model, -count)
-        pairs += hand_out(conn, model, lease_s=lease_s)
-    due = {outcome.move.job_id for outcome in outcomes if not outcome.move.delay_s}
+    stale = len(moved) < len(outcomes)
+    adopted = transitions.adopt(conn) if stale else []
+    effects = {effect for outcome in outcomes for effect in outcome.effects}
+    proofs = {outcome.move.job_id for outcome in outcomes if outcome.proof}
+    proven = {each.model for each in moved if each.job_id in proofs}
+    if proven:
+        tell(slots.prove(conn, proven))
+    elif any(outcome.polled for outcome in outcomes):
+        tell(slots.prove(conn, [], codes=CREDENTIAL_CODES))
+    pairs = hand_on(conn, [*moved, *adopted], effects, lease_s=lease_s)
+    due = {outcome.move.job_id for outcome in outcomes if not outcome.move.delay_s} | {each.job_id for each in adopted}
     pairs += [
         (Lot("store", each.kind, each.model), each.job_id)
-        for each in moved
+        for each in [*moved, *adopted]
         if each.state is JobState.STORING and each.job_id in due
     ]
     return Finished(frozenset(each.job_id for each in moved), gather(pairs))
 
 
+def take_in_late(conn: Connection, *, lease_s: float) -> Hints:
+    """Put paid answers to use that came when their claims were over."""
+    adopted = transitions.adopt(conn)
+    pairs = hand_on(conn, adopted, (), lease_s=lease_s)
+    pairs += [(Lot("store", each.kind, each.model), each.job_id) for each in adopted if each.state is JobState.STORING]
+    return gather(pairs)
+
+
+def tell(reopened: Sequence[str]) -> None:
+    if reopened:
+        log.warning("works again, going on: %s", ", ".join(reopened))
+
+
+def hand_on(
+    conn: Connection, moved: Sequence[Moved], effects: Iterable[Effect], *, lease_s: float
+) -> list[tuple[Lot, int]]:
+    """Settle what the steps mean for limits and budgets, and give freed slots to the next jobs."""
+    freed = Counter(each.model for each in moved if each.freed)
+    ordered = sorted(effects, key=repr)
+    models = {*freed, *(effect.model for effect in ordered)}
+    if any(isinstance(effect, Pause) for effect in ordered):
+        models.add(ACCOUNT)  # a pause may spread to it; locked first, by its name
+    slots.lock(conn, models)
+    for effect in ordered:
+        apply_effect(conn, effect)
+    for model, count in freed.items():
+        slots.count_slots(conn, model, -count)
+    entries = [Entry(each.model, each.batch_id, reserved=-each.released, spent=each.spent) for each in moved]
+    money.book(conn, entries)
+    pairs: list[tuple[Lot, int]] = []
+    for model in sorted(freed):
+        pairs += hand_out(conn, model, lease_s=lease_s)
+    return pairs
+
+
 def apply_effect(conn: Connection, effect: Effect) -> None:
     match effect:
-        case Shrink(model):
-            slots.shrink(conn, model, window_s=WINDOW_S)
-        case Pause(model, reason, for_s):
-            slots.pause(conn, model, reason=reason, for_s=for_s)
+        case Shrink(model, since):
+            shrink(conn, model, since)
+        case Rest(model, reason, code, base_s, cap_s):
+            slots.rest(conn, model, reason=reason, code=code, base_s=base_s, cap_s=cap_s)
+        case Pause(model, reason, code, for_s, probes):
+            log.warning("paused %s: %s", "the account" if model == ACCOUNT else model, reason)
+            slots.pause(conn, model, reason=reason, for_s=for_s, code=code, probes=probes)
+            if code == NO_BALANCE and model != ACCOUNT and slots.paused_elsewhere(conn, model, NO_BALANCE):
+                slots.pause(conn, ACCOUNT, reason=reason, for_s=for_s, code=code, probes=probes)
 
 
-__all__ = ["ACCOUNT", "Effect", "Finished", "Outcome", "Pause", "Shrink", "finish"]
+def shrink(conn: Connection, model: str, since: datetime) -> None:
+    """Take a refusal into account, unless the call went out before the last change: it speaks of another level."""
+    known = slots.lock_learned(conn, model, since=since)
+    if known is not None:
+        was = as_pace(known)
+        learn(conn, model, pace.refused(was), moved=True)
+
+
+def grow(conn: Connection, model: str) -> None:
+    """Take into account that all slots were used for a while and nothing was refused."""
+    known = slots.lock_learned(conn, model)
+    if known is not None:
+        was = as_pace(known)
+        now = pace.borne(was, known.quiet_s)
+        if now != was:
+            learn(conn, model, now, moved=now.level != was.level)
+
+
+def as_pace(known: slots.Learned) -> Pace:
+    return Pace(known.concurrency, known.learned, known.good, known.refused, known.patience)
+
+
+def learn(conn: Connection, model: str, now: Pace, *, moved: bool) -> None:
+    slots.learn(conn, model, learned=now.level, good=now.good, refused=now.refused, patience=now.patience, moved=moved)
+
+
+__all__ = ["ACCOUNT", "Effect", "Finished", "Outcome", "Pause", "Rest", "Shrink", "finish"]

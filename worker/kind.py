@@ -86,9 +86,11 @@ OURS = {"request_id": "is made by mediajobs, one for each attempt; use `key` to 
 
 
 def read_args(
-    args: type[AnyArgs], row: dict[str, Any], *, kind: str, default_model: str, folder: Path | None = None
+    args: type[AnyArgs], row: dict[str, Any], *, kind: str, default_model: str, context: dict[str, Any] | None = None
 ) -> tuple[AnyArgs, list[str]]:
     """An input row as args, and what is odd about it. Raises pydantic.ValidationError.
+
+    `context` is what the args' validators get to see.
 
     Unknown models pass with a warning, for providers add models; a model of another kind does not.
     """
@@ -100,7 +102,7 @@ def read_args(
     if unknown or other not in (None, kind):
         refuse(args.__name__, given, unknown, sorted(args.model_fields), kind=kind, other=other)
     warnings = [] if other else [f"model {model!r} is not known here; its limits are not checked"]
-    return args.model_validate(given, context={"folder": folder}), warnings
+    return args.model_validate(given, context=context), warnings
 
 
 def refuse(
@@ -182,10 +184,14 @@ class UnreadableAnswerError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """A valid input row: the args of each job it becomes, and what is odd about it."""
+    """A valid input row: the args of each job it becomes, and what is odd about it.
+
+    `units`: how much of what the model's price is for each job takes: calls, or minutes of audio.
+    """
 
     jobs: list[Json]
     warnings: list[str] = field(default_factory=list)
+    units: Decimal = Decimal(1)
 
 
 class OnUnknown(StrEnum):
@@ -204,7 +210,7 @@ class Kind:
     request: (stored args, Intent) → the call; may read local files, raising OSError.
     read: body of an answer, of the call or of a poll → Result; raises UnreadableAnswerError.
     poll: remote id → the call that asks for the result; None where answers come at once.
-    cost: stored args → US dollars that a success costs, by the price list in `provider.catalog`.
+    result_life_s: seconds that a result's URL lives where it does not say so itself.
     """
 
     name: str
@@ -213,8 +219,7 @@ class Kind:
     check: Callable[[dict[str, Any], Path], Checked]
     request: Callable[[Json, Intent], Request]
     read: Callable[[Json], Result]
-    cost: Callable[[Json], Decimal]
     poll: Callable[[str], Request] | None = None
     on_unknown: OnUnknown = OnUnknown.RETRY
+    result_life_s: float = 86400.0
     max_attempts: int = 3
-    default_concurrency: int = 5

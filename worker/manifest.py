@@ -119,7 +119,7 @@ def checked(
     if problems:
         yield from problems
         return
-    yield Good(list(split(found.jobs, number=record.row, order=record.row, own=own)), found.warnings)
+    yield Good(list(split(found, number=record.row, order=record.row, own=own)), found.warnings)
 
 
 def explain(error: Any) -> tuple[str | None, str]:

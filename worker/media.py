@@ -1,5 +1,8 @@
 """What a file is, by its first bytes; and whether a download is what it should be. Pure."""
 
+from datetime import datetime
+from urllib.parse import parse_qs, urlsplit
+
 #: (offset, bytes, mime)
 MAGIC = [
     (0, b"\x89PNG\r\n\x1a\n", "image/png"),
@@ -26,6 +29,9 @@ SUFFIXES = {
     "audio/ogg": ".ogg",
     "audio/flac": ".flac",
 }
+#: How signed URLs say when they die: a time in Unix seconds (as the provider's stores do), or a span from a date.
+EXPIRES = ("Expires", "x-oss-expires")
+A_YEAR_S = 365 * 86400
 EXPECTED = {"image": "image/", "cover": "image/", "video": "video/"}
 
 
@@ -54,3 +60,15 @@ def check_download(role: str, *, head: bytes, content_type: str | None) -> str:
     if wanted and (mime is None or not mime.startswith(wanted)):
         raise BadDownloadError(f"the result is no {wanted.rstrip('/')}: it begins with {head[:8]!r}")
     return mime or content_type or "application/octet-stream"
+
+
+def url_life_s(url: str, now: datetime, *, default_s: float) -> float:
+    """Seconds until a result's URL dies: by its signature, if it has one that says so, else `default_s`."""
+    try:
+        query = parse_qs(urlsplit(url).query)
+        stamp = next((float(query[name][0]) for name in EXPIRES if name in query), None)
+    except ValueError:
+        return default_s
+    if stamp is None:
+        return default_s
+    return max(stamp - now.timestamp(), 1.0) if stamp > A_YEAR_S else default_s

@@ -3,12 +3,15 @@
 import asyncio
 import logging
 import random
+from datetime import UTC, datetime
 
-from models import transitions
+from models import slots, transitions
 from models.transitions import Poll
 from provider.errors import ProviderError
+from provider.rulings import CREDENTIAL_CODES
 from worker import verdict
 from worker.desk import Desk
+from worker.failpoints import failpoint
 from worker.finish import Outcome
 from worker.kinds import KINDS
 
@@ -25,7 +28,12 @@ async def poll(desk: Desk) -> None:
 
 def claim(desk: Desk) -> list[Poll]:
     with desk.writer.engine.begin() as conn:
-        return transitions.claim_polls(conn, most=MOST, lease_s=desk.lease_s)
+        # Bad credentials stop polls as well; one of them looks whether they are good again.
+        pause = slots.account_pause(conn)
+        most = MOST if pause is None or pause.code not in CREDENTIAL_CODES else int(pause.half_open)
+        found = transitions.claim_polls(conn, most=most, lease_s=desk.lease_s) if most else []
+    failpoint("poll.claimed")
+    return found
 
 
 async def poll_one(due: Poll, desk: Desk) -> None:
@@ -35,9 +43,11 @@ async def poll_one(due: Poll, desk: Desk) -> None:
     try:
         answer = await desk.client.send(kind.poll(due.remote_id))
     except ProviderError as error:
-        outcome = verdict.poll_refused(due, error, error.ruling, desk.poll_rules, chance=random.random())
+        outcome = verdict.poll_refused(due, error, desk.poll_rules, chance=random.random())
     else:
-        outcome = verdict.polled(due, kind, answer, desk.poll_rules, chance=random.random())
+        now = datetime.now(UTC)
+        outcome = verdict.polled(due, kind, answer, desk.poll_rules, now=now, chance=random.random())
+    failpoint("poll.answered")
     await settle(outcome, desk)
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any, overload
 from uuid import uuid4
@@ -18,9 +19,13 @@ from models import slots
 from provider.catalog import published_limit
 from provider.wire import Json
 from worker.kick import kick_after_commit
+from worker.kind import Checked
 from worker.kinds import KINDS
+from worker.prices import price
 
 CHUNK = 1000
+#: Money is kept to a millionth of a dollar.
+MICRO = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -28,6 +33,8 @@ class Row:
     """One job to be, its input already checked."""
 
     args: Json
+    #: US dollars that a success will cost.
+    estimate: Decimal = Decimal(0)
     row: int | None = None
     key: str | None = None
     #: The key is the user's own, not one made of the row's number.
@@ -141,21 +148,21 @@ def checked(kind: str, inputs: Iterable[Json]) -> Iterator[Row]:
         raise UnknownKindError(kind)
     for number, given in enumerate(inputs, 1):
         rest = {name: value for name, value in given.items() if name not in {"key", "priority", "run_at"}}
-        jobs = KINDS[kind].check(rest, Path.cwd()).jobs
-        yield from split(jobs, number=None, order=number, own=given)
+        yield from split(KINDS[kind].check(rest, Path.cwd()), number=None, order=number, own=given)
 
 
-def split(jobs: Sequence[Json], *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:
+def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:
     """The rows of one input: `key`, or `key#1`, `key#2` … where it is several jobs.
 
     `number`: the input's row number, if it has one; `order` stands in for an absent key.
     """
     key = own.get("key")
-    for part, args in enumerate(jobs, 1):
+    for part, args in enumerate(found.jobs, 1):
         yield Row(
             args=args,
+            estimate=(price(args["model"]) * found.units).quantize(MICRO),
             row=number,
-            key=key if len(jobs) == 1 else f"{key or order}#{part}",
+            key=key if len(found.jobs) == 1 else f"{key or order}#{part}",
             named=key is not None,
             priority=own.get("priority") or 0,
             run_at=own.get("run_at"),
@@ -174,11 +181,13 @@ INSERT = """
     with given as (
         select * from unnest(
             cast(:row as bigint[]), cast(:key as text[]), cast(:dedupe as text[]), cast(:model as text[]),
-            cast(:args as text[]), cast(:priority as int[]), cast(:run_at as timestamptz[])
-        ) with ordinality as g (row, key, dedupe, model, args, priority, run_at, place)
+            cast(:args as text[]), cast(:priority as int[]), cast(:run_at as timestamptz[]),
+            cast(:estimate as numeric[])
+        ) with ordinality as g (row, key, dedupe, model, args, priority, run_at, estimate, place)
     ), added as (
-        insert into jobs (batch_id, row, key, dedupe, kind, model, args, priority, run_at)
-        select :batch_id, row, key, dedupe, :kind, model, cast(args as jsonb), priority, coalesce(run_at, now())
+        insert into jobs (batch_id, row, key, dedupe, kind, model, args, priority, run_at, estimate)
+        select :batch_id, row, key, dedupe, :kind, model, cast(args as jsonb), priority, coalesce(run_at, now()),
+            estimate
         from given order by place
         on conflict do nothing
         returning id, dedupe
@@ -231,6 +240,7 @@ def insert_rows(
             "args": texts,
             "priority": [row.priority for row in chunk],
             "run_at": [row.run_at for row in chunk],
+            "estimate": [row.estimate for row in chunk],
         }
         found = session.execute(INSERT_ALONE if batch_id is None else INSERT_IN_BATCH, values).all()
         if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:

@@ -8,9 +8,8 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
-from models.limit import ACCOUNT
 from models.state import FINAL, JobState
-from worker.waiting import ModelState, later, why
+from worker.reasons import AHEAD, facts, waiting_for
 
 
 class UnknownBatchError(Exception):
@@ -74,40 +73,6 @@ def status(conn: Connection, batch: str | None) -> Status:
     )
 
 
-QUEUED = text("""
-    select model, count(*) filter (where run_at <= now()) as due, count(*) filter (where run_at > now()) as later,
-        min(run_at) filter (where run_at > now()) as first
-    from jobs where state = 'queued' and (cast(:batch as bigint) is null or batch_id = :batch) group by model
-""")
-LIMITS = text("""
-    select l.model, l.in_use, l.learned as slots, l.concurrency,
-        case when l.paused_until is null or l.paused_until > now() then l.pause_reason end as pause_reason,
-        l.paused_until,
-        case when a.paused_until is null or a.paused_until > now() then a.pause_reason end as account_reason,
-        a.paused_until as account_until
-    from limits l left join limits a on a.model = :account where l.model <> :account
-""")
-
-
-def model_states(conn: Connection) -> dict[str, ModelState]:
-    rows = conn.execute(LIMITS, {"account": ACCOUNT}).mappings()
-    return {row["model"]: ModelState(**row) for row in rows}
-
-
-def waiting_for(conn: Connection, batch_id: int | None) -> dict[str, int]:
-    """Reason → queued jobs that wait for it."""
-    states = model_states(conn)
-    reasons: dict[str, int] = {}
-    for row in conn.execute(QUEUED, {"batch": batch_id}):
-        for count, reason in (
-            (row.due, why(states[row.model]) if row.model in states else "dispatch"),
-            (row.later, later(row.first) if row.first else ""),
-        ):
-            if count:
-                reasons[reason] = reasons.get(reason, 0) + count
-    return reasons
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
     """Which jobs to list; None: any. `after`: the id that the page before ended with."""
@@ -123,8 +88,8 @@ class Filter:
 
 JOBS = text("""
     select j.id as job, b.name as batch, j.row, j.key, j.kind, j.model, j.state, j.attempt as attempts, j.cost,
-        j.possibly_charged, j.error_code, j.error_message, j.created_at, j.finished_at,
-        coalesce(j.args ->> 'prompt', j.args ->> 'file', '') as subject
+        j.possibly_charged, j.error_code, j.error_message, j.created_at, j.finished_at, j.batch_id, j.run_at,
+        j.estimate, coalesce(j.args ->> 'prompt', j.args ->> 'file', '') as subject
     from jobs j left join batches b on b.id = j.batch_id
     where j.id > :after
         and (cast(:batch as bigint) is null or j.batch_id = :batch)
@@ -138,28 +103,36 @@ JOBS = text("""
 
 
 def jobs(conn: Connection, wanted: Filter) -> list[dict[str, Any]]:
-    """A page of jobs, by id."""
+    """A page of jobs, by id; `waiting_for` says why a queued one waits."""
     search = f"%{wanted.search}%" if wanted.search else None
     values = {
         "batch": wanted.batch, "state": wanted.state, "kind": wanted.kind, "model": wanted.model, "search": search,
         "after": wanted.after, "limit": wanted.limit,
     }  # fmt: skip
-    return [dict(row) for row in conn.execute(JOBS, values).mappings()]
+    known = facts(conn)
+    found = [dict(row) for row in conn.execute(JOBS, values).mappings()]
+    for job in found:
+        batch_id, run_at, least = job.pop("batch_id"), job.pop("run_at"), job.pop("estimate")
+        queued = job["state"] == JobState.QUEUED
+        job["waiting_for"] = known.why(job["model"], batch_id, run_at=run_at, least=least) if queued else None
+    return found
 
 
 ATTEMPTS = text("""
     select number, request_id, worker, sent_at, ended_at, outcome, http_status, error_code, error_message, excerpt,
-        remote_id, cost, possibly_charged
+        remote_id, cost, possibly_charged, late
     from attempts where job_id = :job order by number
 """)
 OUTPUTS = text("""
     select index, role, location, mime, bytes, sha256, text from outputs where job_id = :job order by index
 """)
-PHASES = ("created", "dispatched", "started", "submitted", "answered", "finished")
+EVENTS = text("""
+    select at, source, target as state, number as request, code, reason from events where job_id = :job order by id
+""")
 
 
 def show(conn: Connection, job: int) -> dict[str, Any] | None:
-    """One job with its attempts, outputs and the times of its phases; None if there is no such job."""
+    """One job with its attempts, outputs and every change of its state; None if there is no such job."""
     found = conn.execute(
         text("select j.*, b.name as batch from jobs j left join batches b on b.id = j.batch_id where j.id = :job"),
         {"job": job},
@@ -167,14 +140,17 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
     if found is None:
         return None
     row = dict(found)
-    history = [{"phase": phase, "at": row[f"{phase}_at"]} for phase in PHASES if row[f"{phase}_at"] is not None]
+    enqueued = {"at": row["created_at"], "source": None, "state": JobState.QUEUED, "request": 0, "code": None,
+                "reason": "enqueued"}  # fmt: skip
+    history = [enqueued, *(dict(each) for each in conn.execute(EVENTS, {"job": job}).mappings())]
     names = ("batch", "row", "key", "kind", "model", "state", "priority", "run_at", "remote_id", "cost",
              "possibly_charged", "error_code", "error_message", "args")  # fmt: skip
     waiting = None
     if row["state"] == JobState.QUEUED:
-        states = model_states(conn)
-        soon = row["run_at"] <= conn.execute(text("select now()")).scalar_one()
-        waiting = later(row["run_at"]) if not soon else why(states[row["model"]])
+        ahead = conn.execute(AHEAD, {"model": row["model"], "priority": row["priority"]}).scalar_one()
+        waiting = facts(conn).why(
+            row["model"], row["batch_id"], run_at=row["run_at"], least=row["estimate"], ahead=ahead
+        )
     return {
         "job": row["id"],
         **{name: row[name] for name in names},

@@ -5,11 +5,14 @@ import logging
 import random
 from collections.abc import Sequence
 from dataclasses import replace
+from datetime import UTC, datetime
 
 from models.transitions import AttemptEnd, Claim
 from provider.errors import AnswerLost, ProviderError
+from provider.wire import Request
 from worker import verdict
 from worker.desk import Desk
+from worker.failpoints import failpoint
 from worker.finish import Outcome
 from worker.kind import Intent
 from worker.kinds import KINDS
@@ -19,6 +22,8 @@ log = logging.getLogger(__name__)
 
 async def run(job_ids: Sequence[int], desk: Desk) -> None:
     """Run the jobs of one message side by side; those that others have are left to them."""
+    if desk.in_hand.stopping:
+        return  # they are dispatched still: the next hint goes to another worker
     claims = await desk.writer.claim(job_ids)
     await asyncio.gather(*(run_one(claim, desk) for claim in claims))
 
@@ -34,22 +39,39 @@ async def ask(claim: Claim, desk: Desk) -> Outcome:
     """Ask the provider once, and say what its answer means."""
     kind = KINDS[claim.kind]
     try:
-        request = kind.request(claim.args, Intent(job_id=claim.job_id, request_id=claim.request_id))
-        if request.upload is not None and request.upload.source:
-            data = await desk.read_source(request.upload.source)
-            request = replace(request, upload=replace(request.upload, data=data))
+        with desk.in_hand.cuttable():
+            request = await prepared(claim, desk)
+    except asyncio.CancelledError:
+        return verdict.given_back(claim)
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent: this job alone fails
         return unsendable(claim, error)
+    policy = desk.policy(claim.kind, claim.model)
     try:
-        answer = await desk.client.send(request)
+        with desk.in_hand.cuttable():
+            failpoint("run.sending")
+            answer = await desk.client.send(request)
+            failpoint("run.answered")
     except ProviderError as error:
-        return verdict.refused(claim, kind, error, error.ruling, chance=random.random())
+        return verdict.refused(claim, kind, error, policy, chance=random.random())
+    except asyncio.CancelledError:
+        lost = AnswerLost("the worker stopped before the answer came", code="interrupted")
     except Exception as error:
         # Our own mistake, at a point where the request may be out: not to be sent again in silence.
         log.exception("job %d: unexpected", claim.job_id)
         lost = AnswerLost(f"unexpected {type(error).__name__} while waiting for the answer")
-        return verdict.unknown(claim, kind, lost, chance=random.random())
-    return verdict.answered(claim, kind, answer, desk.poll_rules, chance=random.random())
+    else:
+        now = datetime.now(UTC)
+        return verdict.answered(claim, kind, answer, desk.poll_rules, now=now, chance=random.random())
+    return verdict.unknown(claim, lost, policy, chance=random.random())
+
+
+async def prepared(claim: Claim, desk: Desk) -> Request:
+    """The request, with the file that it uploads."""
+    request = KINDS[claim.kind].request(claim.args, Intent(job_id=claim.job_id, request_id=claim.request_id))
+    if request.upload is not None and request.upload.source:
+        data = await desk.read_source(request.upload.source)
+        request = replace(request, upload=replace(request.upload, data=data))
+    return request
 
 
 def unsendable(claim: Claim, error: Exception) -> Outcome:

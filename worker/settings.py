@@ -2,6 +2,7 @@
 
 import json
 import os
+from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
@@ -9,6 +10,8 @@ from typing import Any, Literal
 from pydantic import Field, SecretStr
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+
+from provider.rulings import PROBE_S
 
 SERVICES_FILE = "services.json"
 
@@ -50,6 +53,18 @@ class Settings(BaseSettings):
     #: Downloads at once in one process.
     downloads: int = Field(default=32, gt=0)
     max_download_bytes: int = Field(default=4 * 1024**3, gt=0)
+    #: With less room on the disk of the outputs no new call is made.
+    min_free_bytes: int = Field(default=1024**3, ge=0)
+    #: US dollars a call, or a minute of audio, by model: where yours are not the published ones.
+    prices: dict[str, Decimal] = Field(default={})
+    #: What to do when an answer was lost after sending: by kind or, before it, by model.
+    on_unknown: dict[str, Literal["retry", "hold"]] = Field(default={})
+    #: A cause without a known end (no balance, a bad token) is looked at again so often.
+    probe_s: float = Field(default=PROBE_S, gt=0)
+    #: A stopping worker finishes what it has in hand for so long, then gives the rest back.
+    grace_s: float = Field(default=100.0, ge=0)
+    #: A worker that hears nothing for so long, although there is work for it, ends.
+    silence_s: float = Field(default=20.0, gt=0)
 
     def require_database_url(self) -> str:
         """The database's URL. Raises NoServicesError where neither a setting nor a running `up` gives one."""

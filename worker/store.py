@@ -12,10 +12,12 @@ from provider.client import DownloadError
 from provider.unwrap import unwrap
 from worker import verdict
 from worker.desk import Desk
+from worker.failpoints import failpoint
 from worker.finish import Outcome
 from worker.kind import Output, Outputs, UnreadableAnswerError
 from worker.kinds import KINDS
 from worker.media import BadDownloadError, check_download, sniff, suffix_for
+from worker.storage import TooLargeError
 
 log = logging.getLogger(__name__)
 
@@ -24,8 +26,10 @@ HEAD_BYTES = 64
 
 
 async def store(job_ids: Sequence[int], desk: Desk) -> None:
-    """Store the outputs of the jobs of one message, side by side."""
-    fetches = await desk.writer.claim_fetches(job_ids)
+    """Store outputs, as many as a message has jobs, side by side: those first whose URLs die first."""
+    if desk.in_hand.stopping:
+        return
+    fetches = await desk.writer.claim_fetches(len(job_ids))
     await asyncio.gather(*(store_one(fetch, desk) for fetch in fetches))
 
 
@@ -35,24 +39,35 @@ async def store_one(fetch: Fetch, desk: Desk) -> None:
 
 
 async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
+    if fetch.crashes >= verdict.MAX_FETCH_CRASHES:
+        return verdict.set_aside(fetch)
     try:
         result = KINDS[fetch.kind].read(unwrap(json.loads(fetch.answer)))
     except (UnreadableAnswerError, ValueError) as error:
         return verdict.nothing_to_store(fetch, str(error))
     if not isinstance(result, Outputs) or not result.outputs:
         return verdict.nothing_to_store(fetch, "the answer names no output")
+    chance = random.random()
     try:
-        async with desk.downloads:
-            stored = [
-                await keep(f"{fetch.job_id // 1000:06d}/{fetch.job_id}-{index}", index, output, desk)
-                for index, output in enumerate(result.outputs)
-            ]
+        with desk.in_hand.cuttable():
+            async with desk.downloads:
+                failpoint("store.fetching")
+                stored = [
+                    await keep(f"{fetch.job_id // 1000:06d}/{fetch.job_id}-{index}", index, output, desk)
+                    for index, output in enumerate(result.outputs)
+                ]
+                failpoint("store.stored")
+    except asyncio.CancelledError:
+        return verdict.fetch_given_back(fetch)
     except (DownloadError, BadDownloadError) as error:
-        return verdict.not_stored(fetch, "download_failed", str(error), chance=random.random())
+        gone = isinstance(error, BadDownloadError) or error.gone
+        return verdict.not_stored(fetch, "download_failed", str(error), gone=gone, chance=chance)
+    except TooLargeError as error:
+        return verdict.too_large(fetch, str(error))
     except Exception as error:
         log.exception("job %d: cannot store", fetch.job_id)
         message = f"cannot store the output: {type(error).__name__}: {error}"
-        return verdict.not_stored(fetch, "storage_failed", message, chance=random.random())
+        return verdict.not_stored(fetch, "storage_failed", message, gone=False, chance=chance)
     return verdict.stored(fetch, tuple(stored))
 
 

@@ -1,6 +1,10 @@
-"""Celery's tasks: doors that hand their ids to the stage behind and wait."""
+"""Celery's doors: its tasks, which hand their ids to the stage behind and wait, and its life's signals."""
 
-from worker.app import DISPATCH, FETCH, POLL, RESCUE, RUN, STORE, app
+from typing import Any
+
+from celery.signals import task_postrun, task_prerun, worker_ready, worker_shutdown, worker_shutting_down
+
+from worker.app import DISPATCH, FETCH, POLL, RESCUE, RUN, STORE, SWEEP, app
 from worker.wiring import wiring
 
 
@@ -38,3 +42,34 @@ def fetch() -> None:
 def rescue() -> None:
     """Take back what died with its worker, send lost hints again, count slots anew."""
     wiring().rescue()
+
+
+@app.task(name=SWEEP)
+def sweep() -> None:
+    """Delete what downloads left half-way."""
+    wiring().sweep()
+
+
+@worker_ready.connect
+def on_ready(sender: Any, **_: Any) -> None:
+    wiring().watchdog.start([queue.name for queue in sender.task_consumer.queues])
+
+
+@task_prerun.connect
+def on_message(**_: Any) -> None:
+    wiring().watchdog.begins()
+
+
+@task_postrun.connect
+def on_done(**_: Any) -> None:
+    wiring().watchdog.ends()
+
+
+@worker_shutting_down.connect
+def on_stop(**_: Any) -> None:
+    wiring().stop_soon()
+
+
+@worker_shutdown.connect
+def on_end(**_: Any) -> None:
+    wiring().close()

@@ -3,7 +3,9 @@
 The codes' meanings are in `provider.errors`; here they become one step of one job.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from datetime import datetime
 from decimal import Decimal
 
 from models.leases import Expired
@@ -13,15 +15,19 @@ from models.transitions import AttemptEnd, Claim, Fetch, Move, Poll, StoredOutpu
 from provider.errors import Action, ProviderError, Ruling
 from provider.wire import Answer
 from worker.backoff import backoff_s
-from worker.finish import Effect, Outcome, Pause, Shrink
-from worker.kind import Kind, OnUnknown, Outputs, Pending, Remote, RemoteFailed, UnreadableAnswerError
+from worker.finish import Effect, Outcome, Pause, Rest, Shrink
+from worker.kind import Kind, OnUnknown, Output, Outputs, Pending, Remote, RemoteFailed, UnreadableAnswerError
+from worker.media import url_life_s
 from worker.pollplan import next_poll_s
 
-MAX_CRASHES = 3
+#: Workers that die with a request under way before their job is set aside.
+MAX_CRASHES = 2
+#: The same for downloads, which cost nothing.
+MAX_FETCH_CRASHES = 5
 RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
-#: About five minutes of downloads tried before a result counts as lost.
-MAX_FETCHES = 12
+#: Times that a result's URL may have no file, or a wrong one, before it counts as dead: about a minute.
+MAX_GONE = 8
 FETCH_BASE_S = 0.5
 FETCH_CAP_S = 60.0
 #: An id that the API does not know may be known in a moment; after this it is a person's matter.
@@ -42,9 +48,9 @@ def start(claim: Claim, **changes: object) -> Move:
     return replace(move, **changes)  # type: ignore[arg-type]
 
 
-def answered(claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, chance: float) -> Outcome:
+def answered(claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, now: datetime, chance: float) -> Outcome:
     """A success: what it holds decides whether the job waits for the provider or its outputs are stored."""
-    cost = kind.cost(claim.args)
+    cost = claim.estimate
     end = AttemptEnd(
         number=claim.number, outcome="answered", http_status=answer.http_status, answer=answer.raw, cost=cost
     )
@@ -53,8 +59,10 @@ def answered(claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, chan
     except UnreadableAnswerError as error:
         return Outcome(unreadable(start(claim), end, cost, error))
     match result:
-        case Outputs():
-            move = start(claim, target=JobState.STORING, cost=cost, attempt_end=end)
+        case Outputs(outputs):
+            move = start(
+                claim, target=JobState.STORING, cost=cost, attempt_end=end, expires_s=life_s(outputs, kind, now)
+            )
         case Remote(remote_id):
             move = start(
                 claim,
@@ -85,10 +93,11 @@ def unreadable(move: Move, end: AttemptEnd, cost: Decimal, error: UnreadableAnsw
     )
 
 
-def refused(claim: Claim, kind: Kind, error: ProviderError, ruling: Ruling, *, chance: float) -> Outcome:
-    """An error: retry, wait, pause, fail or hold."""
+def refused(claim: Claim, kind: Kind, error: ProviderError, policy: OnUnknown, *, chance: float) -> Outcome:
+    """An error: retry, wait, pause, fail or hold. `policy`: what to do if the answer was lost."""
+    ruling = error.ruling
     if ruling.action is Action.UNKNOWN:
-        return unknown(claim, kind, error, chance=chance)
+        return unknown(claim, error, policy, chance=chance)
     code, message = error.code or str(error.http_status or "not_sent"), error.message
     end = AttemptEnd(
         number=claim.number,
@@ -100,37 +109,46 @@ def refused(claim: Claim, kind: Kind, error: ProviderError, ruling: Ruling, *, c
     )
     move = start(claim, error_code=code, error_message=message, attempt_end=end)
     # A definite refusal says nothing about an earlier answer that was lost: that one stays flagged.
-    wait_s = ruling.wait_s or 0.0
+    model = claim.model
     match ruling.action:
         case Action.FAIL | Action.REFUSED:
             return Outcome(move)
+        case Action.FAIL_MODEL:
+            return Outcome(move, pauses(model, message, code, ruling))
         case Action.ALREADY_ACCEPTED:
             held = replace(move, target=JobState.HELD, possibly_charged=True)
             return Outcome(replace(held, attempt_end=replace(end, outcome="unknown", possibly_charged=True)))
         case Action.RETRY | Action.PATIENCE:
             if claim.attempt >= kind.max_attempts:
                 return Outcome(move)
-            delay_s = max(wait_s, backoff_s(claim.attempt, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, chance=chance))
-            return Outcome(replace(move, target=JobState.QUEUED, delay_s=delay_s))
-        case Action.RETRY_LATER:
-            return snoozed(move, 0.0, Pause(ACCOUNT, message, wait_s))
-        case Action.SHRINK:
-            return snoozed(move, wait_s * (0.5 + chance), Shrink(claim.model))
-        case Action.SLOW | Action.PAUSE_MODEL:
-            return snoozed(move, 0.0, Pause(claim.model, message, ruling.wait_s))
-        case Action.PAUSE_ACCOUNT:
-            return snoozed(move, 0.0, Pause(ACCOUNT, message, ruling.wait_s))
+            backoff = backoff_s(claim.attempt, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, chance=chance)
+            return Outcome(replace(move, target=JobState.QUEUED, delay_s=max(ruling.wait_s, backoff)))
+        case Action.RETRY_LATER | Action.PAUSE_ACCOUNT:
+            return snoozed(move, 0.0, pauses(ACCOUNT, message, code, ruling))
+        case Action.PAUSE_MODEL:
+            return snoozed(move, 0.0, pauses(model, message, code, ruling))
+        case Action.SHRINK if not ruling.obeys:
+            return snoozed(move, ruling.wait_s * (0.5 + chance), (Shrink(model, claim.started_at),))
+        case Action.SHRINK | Action.SLOW | Action.OVERLOADED:
+            told = Rest(model, message, code, ruling.wait_s, ruling.cap_s)
+            effect = pauses(model, message, code, ruling) if ruling.obeys else (told,)
+            less = () if ruling.action is Action.OVERLOADED else (Shrink(model, claim.started_at),)
+            return snoozed(move, 0.0, (*effect, *less))
 
 
-def snoozed(move: Move, wait_s: float, effect: Effect) -> Outcome:
+def pauses(model: str, reason: str, code: str, ruling: Ruling) -> tuple[Effect, ...]:
+    return (Pause(model, reason, code, ruling.wait_s, probes=bool(ruling.probes)),)
+
+
+def snoozed(move: Move, wait_s: float, effects: tuple[Effect, ...]) -> Outcome:
     """Run again later; the attempt does not count.
 
     Under a pause the job itself need not wait: when the pause ends, or is ended, it goes on at once.
     """
-    return Outcome(replace(move, target=JobState.QUEUED, give_back=True, delay_s=wait_s), effect)
+    return Outcome(replace(move, target=JobState.QUEUED, give_back=True, delay_s=wait_s), effects)
 
 
-def unknown(claim: Claim, kind: Kind, error: ProviderError, *, chance: float) -> Outcome:
+def unknown(claim: Claim, error: ProviderError, policy: OnUnknown, *, chance: float) -> Outcome:
     """The answer was lost after sending: it may be accepted, and on the bill."""
     code, message = error.code or "answer_lost", error.message
     end = AttemptEnd(
@@ -138,20 +156,27 @@ def unknown(claim: Claim, kind: Kind, error: ProviderError, *, chance: float) ->
         error_message=message, excerpt=error.excerpt, possibly_charged=True,
     )  # fmt: skip
     move = start(claim, error_code=code, error_message=message, possibly_charged=True, attempt_end=end)
-    return Outcome(after_unknown(move, kind, resent=claim.resent, request_id=claim.request_id, chance=chance))
+    again_s = max(error.ruling.wait_s if error.ruling.obeys else 0.0,
+                  backoff_s(1, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, chance=chance))  # fmt: skip
+    return Outcome(after_unknown(move, policy, unknowns=claim.unknowns, request_id=claim.request_id, again_s=again_s))
 
 
-def after_unknown(move: Move, kind: Kind, *, resent: bool, request_id: str, chance: float) -> Move:
-    """Policy: once more with the same request id, or ask a person."""
-    if kind.on_unknown is OnUnknown.RETRY and not resent:
-        delay_s = backoff_s(1, base_s=RETRY_BASE_S, cap_s=RETRY_CAP_S, chance=chance)
-        return replace(move, target=JobState.QUEUED, next_request_id=request_id, delay_s=delay_s)
+def after_unknown(move: Move, policy: OnUnknown, *, unknowns: int, request_id: str, again_s: float) -> Move:
+    """Policy: once in the life of a job again, with the same request id, or ask a person."""
+    if policy is OnUnknown.RETRY and not unknowns:
+        return replace(move, target=JobState.QUEUED, next_request_id=request_id, delay_s=again_s)
     return replace(move, target=JobState.HELD)
 
 
-def crashed(job: Expired, kind: Kind) -> Outcome:
+def given_back(claim: Claim) -> Outcome:
+    """The worker is stopping, and nothing was sent yet: the attempt does not count."""
+    end = AttemptEnd(number=claim.number, outcome="interrupted", error_message="the worker stopped before it was sent")
+    return Outcome(start(claim, target=JobState.QUEUED, give_back=True, attempt_end=end))
+
+
+def crashed(job: Expired, policy: OnUnknown) -> Outcome:
     """The worker died with the request made or about to be: the outcome is unknown."""
-    message = "the worker died or was cut off while it made the request"
+    message = "the worker died or was cut off while it made the request (phase: running)"
     move = Move(
         job_id=job.job_id,
         fence=job.fence,
@@ -167,11 +192,11 @@ def crashed(job: Expired, kind: Kind) -> Outcome:
         ),
     )  # fmt: skip
     if job.crashes + 1 >= MAX_CRASHES:
-        return Outcome(replace(move, error_message=f"{message}, {MAX_CRASHES} times"))
-    return Outcome(after_unknown(move, kind, resent=job.resent, request_id=job.request_id, chance=0.0))
+        return Outcome(replace(move, error_message=f"{message}, {job.crashes + 1} times: set aside"))
+    return Outcome(after_unknown(move, policy, unknowns=job.unknowns, request_id=job.request_id, again_s=0.0))
 
 
-def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, chance: float) -> Outcome:
+def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, now: datetime, chance: float) -> Outcome:
     """The provider said how far it is."""
     try:
         result = kind.read(answer.body)
@@ -183,38 +208,40 @@ def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, chance: 
         end = AttemptEnd(number=poll.number, outcome="answered", http_status=answer.http_status, answer=answer.raw)
         return Outcome(replace(again, target=JobState.FAILED, delay_s=0.0, attempt_end=end))
     match result:
-        case Outputs():
+        case Outputs(outputs):
             end = AttemptEnd(number=poll.number, outcome="answered", http_status=answer.http_status, answer=answer.raw)
             return Outcome(replace(poll_again(poll, rules, chance=chance), target=JobState.STORING, delay_s=0.0,
-                                   attempt_end=end))  # fmt: skip
+                                   attempt_end=end, expires_s=life_s(outputs, kind, now)))  # fmt: skip
         case RemoteFailed(code, message):
             end = AttemptEnd(
                 number=poll.number, outcome="rejected", http_status=answer.http_status, error_code=code,
                 error_message=message, answer=answer.raw, possibly_charged=True,
             )  # fmt: skip
             # Whether a failed task is billed is documented nowhere: it counts as possible, not as cost.
-            cost = -kind.cost(poll.args)
+            cost = -poll.estimate
             move = replace(poll_again(poll, rules, chance=chance), target=JobState.FAILED, delay_s=0.0)
             return Outcome(
                 replace(move, error_code=code, error_message=message, possibly_charged=True, cost=cost,
                         attempt_end=replace(end, cost=cost))
             )  # fmt: skip
         case Pending() | Remote():
-            return Outcome(poll_again(poll, rules, chance=chance))
+            return Outcome(poll_again(poll, rules, chance=chance), polled=True)
 
 
-def poll_refused(poll: Poll, error: ProviderError, ruling: Ruling, rules: PollRules, *, chance: float) -> Outcome:
+def poll_refused(poll: Poll, error: ProviderError, rules: PollRules, *, chance: float) -> Outcome:
     """An error on a poll says nothing about the work, which is paid for: ask again, less often."""
+    ruling = error.ruling
     code, message = error.code or str(error.http_status or "not_sent"), error.message
     again = poll_again(poll, rules, chance=chance, error=(code, message))
     match ruling.action:
         case Action.PAUSE_ACCOUNT:
-            return Outcome(again, Pause(ACCOUNT, message, ruling.wait_s))
+            return Outcome(again, pauses(ACCOUNT, message, code, ruling))
         case Action.PATIENCE if poll.age_s > PATIENCE_S:
             lost = f"the provider no longer knows this task: {message}"
             return Outcome(replace(again, target=JobState.HELD, delay_s=0.0, error_message=lost, possibly_charged=True))
         case _:
-            return Outcome(replace(again, delay_s=max(again.delay_s, min(ruling.wait_s or 0.0, rules.max_s))))
+            wait_s = ruling.wait_s if ruling.obeys else min(ruling.wait_s, rules.max_s)
+            return Outcome(replace(again, delay_s=max(again.delay_s, wait_s)))
 
 
 def poll_again(poll: Poll, rules: PollRules, *, chance: float, error: tuple[str, str] | None = None) -> Move:
@@ -235,13 +262,37 @@ def stored(fetch: Fetch, outputs: tuple[StoredOutput, ...]) -> Outcome:
     return Outcome(from_storing(fetch, JobState.SUCCEEDED, outputs=outputs))
 
 
-def not_stored(fetch: Fetch, code: str, message: str, *, chance: float) -> Outcome:
-    """An output could not be fetched or kept: try the download again, never the generation."""
-    if fetch.fetches >= MAX_FETCHES:
-        return Outcome(from_storing(fetch, JobState.FAILED, error_code=code, error_message=message))
-    # Never at once: a result's URL may answer 404 for a moment after the answer that names it.
-    delay_s = FETCH_BASE_S / 2 + backoff_s(fetch.fetches, base_s=FETCH_BASE_S, cap_s=FETCH_CAP_S, chance=chance)
-    return Outcome(from_storing(fetch, JobState.STORING, delay_s=delay_s, error_code=code, error_message=message))
+def not_stored(fetch: Fetch, code: str, message: str, *, gone: bool, chance: float) -> Outcome:
+    """An output could not be fetched or kept: try the download again, never the generation.
+
+    `gone`: it is the file that is amiss, not the way to it or the store. When it stays so, or when
+    its URL must have died meanwhile, the provider is asked for the result once more.
+    """
+    if fetch.expires_in_s > 0 and not (gone and fetch.fetches >= MAX_GONE):
+        # Never at once: a result's URL may answer 404 for a moment after the answer that names it.
+        delay_s = FETCH_BASE_S / 2 + backoff_s(fetch.fetches, base_s=FETCH_BASE_S, cap_s=FETCH_CAP_S, chance=chance)
+        return Outcome(from_storing(fetch, JobState.STORING, delay_s=delay_s, error_code=code, error_message=message))
+    if fetch.remote_id is not None and not fetch.asked_again:
+        again = f"{message}; the result is asked for again"
+        return Outcome(from_storing(fetch, JobState.WAITING, error_code=code, error_message=again))
+    lost = f"output lost: {message}"
+    return Outcome(from_storing(fetch, JobState.FAILED, error_code="output_lost", error_message=lost))
+
+
+def too_large(fetch: Fetch, message: str) -> Outcome:
+    """A person may raise the setting, and `retry` fetches it then."""
+    return Outcome(from_storing(fetch, JobState.FAILED, error_code="output_too_large", error_message=message))
+
+
+def set_aside(fetch: Fetch) -> Outcome:
+    """Each worker that fetched it died."""
+    message = f"the worker died while it stored the output (phase: storing), {fetch.crashes} times: set aside"
+    return Outcome(from_storing(fetch, JobState.FAILED, error_code="worker_lost", error_message=message))
+
+
+def fetch_given_back(fetch: Fetch) -> Outcome:
+    """The worker is stopping; another fetches it."""
+    return Outcome(from_storing(fetch, JobState.STORING))
 
 
 def nothing_to_store(fetch: Fetch, message: str) -> Outcome:
@@ -253,3 +304,9 @@ def nothing_to_store(fetch: Fetch, message: str) -> Outcome:
 def from_storing(fetch: Fetch, target: JobState, **changes: object) -> Move:
     move = Move(job_id=fetch.job_id, fence=fetch.fence, source=JobState.STORING, target=target)
     return replace(move, **changes)  # type: ignore[arg-type]
+
+
+def life_s(outputs: Sequence[Output], kind: Kind, now: datetime) -> float | None:
+    """Seconds until the first of the outputs' URLs dies; None where there is no URL."""
+    urls = [each.url for each in outputs if each.url is not None]
+    return min((url_life_s(url, now, default_s=kind.result_life_s) for url in urls), default=None)

@@ -19,10 +19,12 @@ from worker.dispatch import dispatch
 from worker.format_memory import PostgresFormats
 from worker.hints import Lot, Publisher
 from worker.in_hand import InHand
+from worker.policy import policy_of
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
-from worker.upkeep import fetches, rescue
+from worker.upkeep import disk, fetches, rescue
 from worker.verdict import PollRules
+from worker.watchdog import Watchdog
 from worker.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -47,6 +49,7 @@ class Wiring:
     settings: Settings
     desk: Desk
     loop: asyncio.AbstractEventLoop
+    watchdog: Watchdog
 
     def run(self, job_ids: list[int]) -> None:
         self._in_loop(run.run(job_ids, self.desk))
@@ -67,7 +70,21 @@ class Wiring:
 
     def rescue(self) -> None:
         writer = self.desk.writer
-        writer.publisher.publish(rescue.rescue(writer.engine, hint_lease_s=writer.hint_lease_s))
+        disk.guard(writer.engine, self.desk.storage, min_free_bytes=self.settings.min_free_bytes)
+        hints = rescue.rescue(writer.engine, hint_lease_s=writer.hint_lease_s, policy=self.desk.policy)
+        writer.publisher.publish(hints)
+
+    def sweep(self) -> None:
+        disk.sweep(self.desk.storage)
+
+    def stop_soon(self) -> None:
+        """The process is told to stop: claim nothing more, finish what is in hand, let go after the grace."""
+        self.loop.call_soon_threadsafe(self.desk.in_hand.stop, self.settings.grace_s)
+
+    def close(self) -> None:
+        """Write and send what is left."""
+        self.desk.writer.stop()
+        self.desk.writer.publisher.stop()
 
     def _in_loop(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self.loop).result()
@@ -112,8 +129,10 @@ async def build(config: Settings, loop: asyncio.AbstractEventLoop) -> Wiring:
             token=config.api_token.get_secret_value(),
             style=config.api_style,
             formats=PostgresFormats(engine, config.api_base_url),
+            probe_s=config.probe_s,
         ),
         storage=Storage.open(config.outputs),
+        policy=policy_of(config.on_unknown),
         poll_rules=PollRules(first_s=config.poll_first_s, max_s=config.poll_max_s),
         lease_s=config.lease_s,
         max_download_bytes=config.max_download_bytes,
@@ -122,7 +141,7 @@ async def build(config: Settings, loop: asyncio.AbstractEventLoop) -> Wiring:
     )
     heartbeat = loop.create_task(in_hand.keep())
     heartbeat.add_done_callback(report)
-    return Wiring(config, desk, loop)
+    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s))
 
 
 def report(task: "asyncio.Task[None]") -> None:

@@ -9,17 +9,19 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import DBAPIError, InterfaceError, OperationalError
+from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from models import transitions
 from models.transitions import Claim, Fetch
+from worker.failpoints import failpoint
 from worker.finish import Outcome, finish
 from worker.hints import Hints, Publisher
 
@@ -39,9 +41,9 @@ class Take:
 
 @dataclass(frozen=True, slots=True)
 class TakeFetches:
-    """Claim these jobs for storing."""
+    """Claim so many jobs for storing, whichever are due."""
 
-    job_ids: Sequence[int]
+    most: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +74,8 @@ class Writer:
         claims: list[Claim] = await self._hand_over(Take(job_ids))
         return claims
 
-    async def claim_fetches(self, job_ids: Sequence[int]) -> list[Fetch]:
-        fetches: list[Fetch] = await self._hand_over(TakeFetches(job_ids))
+    async def claim_fetches(self, most: int) -> list[Fetch]:
+        fetches: list[Fetch] = await self._hand_over(TakeFetches(most))
         return fetches
 
     async def settle(self, outcome: Outcome) -> bool:
@@ -118,7 +120,7 @@ class Writer:
     def _write(self, group: "list[tuple[Write, Future[Any]]]") -> None:
         """Write a group in one transaction; one by one where one of it would spoil the rest."""
         try:
-            results = self._until_reachable(lambda conn: self._transact(conn, [write for write, _ in group]))
+            results = self._until_reachable([write for write, _ in group])
         except Exception as error:
             if len(group) > 1:
                 for each in group:
@@ -130,22 +132,47 @@ class Writer:
         for (_, future), result in zip(group, results, strict=True):
             future.set_result(result)
 
-    def _until_reachable(self, transact: "Callable[[Connection], tuple[list[Any], Hints]]") -> list[Any]:
+    def _until_reachable(self, writes: Sequence[Write]) -> list[Any]:
         """Run a transaction, again and again while Postgres cannot be reached: paid results wait here."""
         tries = 0
+        doubtful: Doubtful | None = None
         while True:
             try:
-                with self.engine.begin() as conn:
-                    results, hints = transact(conn)
-            except (OperationalError, InterfaceError) as error:
+                with self.engine.connect() as conn:
+                    if doubtful is None or not committed(conn, doubtful.xid):
+                        doubtful = None
+                        doubtful = self._once(conn, writes)
+                results, hints = doubtful.results, doubtful.hints
+            except Uncertain as error:
+                doubtful = error.doubtful
+                tries = self._wait(tries, error)
+            except (OperationalError, InterfaceError, PoolTimeoutError) as error:
                 if not unreachable(error):
                     raise
-                tries += 1
-                log.warning("cannot write to Postgres, trying again: %s", type(error.orig).__name__)
-                time.sleep(min(RECONNECT_CAP_S, 0.1 * 2 ** min(tries, 8)))
-                continue
-            self.publisher.publish(hints)
-            return results
+                tries = self._wait(tries, error)
+            else:
+                passes(writes, "committed")
+                self.publisher.publish(hints)
+                return results
+
+    @staticmethod
+    def _wait(tries: int, error: Exception) -> int:
+        log.warning("cannot write to Postgres, trying again: %s", type(getattr(error, "orig", error)).__name__)
+        time.sleep(min(RECONNECT_CAP_S, 0.1 * 2 ** min(tries, 8)))
+        return tries + 1
+
+    def _once(self, conn: Connection, writes: Sequence[Write]) -> "Doubtful":
+        """One try. Raises Uncertain where nobody can know yet whether it was committed."""
+        with conn.begin() as transaction:
+            xid = conn.execute(XID).scalar_one()
+            results, hints = self._transact(conn, writes)
+            passes(writes, "committing")
+            done = Doubtful(xid, results, hints)
+            try:
+                transaction.commit()
+            except (OperationalError, InterfaceError) as error:
+                raise Uncertain(done) from error
+        return done
 
     def _transact(self, conn: Connection, writes: Sequence[Write]) -> tuple[list[Any], Hints]:
         hints: Hints = {}
@@ -154,7 +181,7 @@ class Writer:
             finished = finish(conn, outcomes, lease_s=self.hint_lease_s)
             moved, hints = finished.moved, finished.hints
         taken = {claim.job_id: claim for claim in self._claim_all(conn, writes)}
-        fetches = {fetch.job_id: fetch for fetch in self._claim_all_fetches(conn, writes)}
+        fetches = self._claim_all_fetches(conn, writes)
         results: list[Any] = []
         for write in writes:
             match write:
@@ -163,8 +190,9 @@ class Writer:
                 case Take(job_ids):
                     # `pop`: where two messages name one job, one of them has it.
                     results.append([taken.pop(job_id) for job_id in job_ids if job_id in taken])
-                case TakeFetches(job_ids):
-                    results.append([fetches.pop(job_id) for job_id in job_ids if job_id in fetches])
+                case TakeFetches(most):
+                    results.append(fetches[:most])
+                    del fetches[:most]
                 case Beat(held):
                     transitions.heartbeat(conn, held, lease_s=self.lease_s)
                     results.append(None)
@@ -178,17 +206,53 @@ class Writer:
         return transitions.claim(conn, job_ids, request_ids, worker=self.worker, lease_s=self.lease_s)
 
     def _claim_all_fetches(self, conn: Connection, writes: Sequence[Write]) -> list[Fetch]:
-        job_ids = sorted({job_id for write in writes if isinstance(write, TakeFetches) for job_id in write.job_ids})
-        if not job_ids:
+        most = sum(write.most for write in writes if isinstance(write, TakeFetches))
+        if not most:
             return []
-        return transitions.claim_fetches(conn, job_ids, worker=self.worker, lease_s=self.lease_s)
+        return transitions.claim_fetches(conn, most=most, worker=self.worker, lease_s=self.lease_s)
 
 
-def unreachable(error: DBAPIError) -> bool:
+def passes(writes: Sequence[Write], point: str) -> None:
+    """The failpoints of a transaction, by what it writes."""
+    for kind, name in ((Take, "claim"), (Outcome, "settle"), (TakeFetches, "fetch")):
+        if any(isinstance(write, kind) for write in writes):
+            failpoint(f"{name}.{point}")
+
+
+XID = text("select cast(pg_current_xact_id() as text)")
+STATUS = text("select pg_xact_status(cast(:xid as xid8))")
+
+
+@dataclass(frozen=True, slots=True)
+class Doubtful:
+    """What a transaction came to, if it was committed."""
+
+    xid: str
+    results: list[Any]
+    hints: Hints
+
+
+class Uncertain(Exception):  # noqa: N818 - it is no error yet
+    """The connection broke at the commit."""
+
+    def __init__(self, doubtful: Doubtful) -> None:
+        super().__init__("the connection broke at the commit")
+        self.doubtful = doubtful
+
+
+def committed(conn: Connection, xid: str) -> bool:
+    """What became of a transaction whose commit was not answered; waits while its session still lives."""
+    while (status := conn.execute(STATUS, {"xid": xid}).scalar_one()) == "in progress":
+        time.sleep(0.05)
+    conn.rollback()
+    return bool(status == "committed")
+
+
+def unreachable(error: Exception) -> bool:
     """Whether the connection was lost or could not be made, so that the same write may succeed later.
 
-    A deadlock or a lock timeout is gone at the next try too.
+    A deadlock, a lock timeout or a statement that took too long is gone at the next try too.
     """
-    state = getattr(error.orig, "sqlstate", None)
-    # Class 08: connection; 57P: shutting down or starting up; 53: out of something; 40, 55: locks.
-    return state is None or state[:2] in {"08", "53", "40", "55"} or state[:3] == "57P"
+    state = getattr(getattr(error, "orig", None), "sqlstate", None)
+    # Class 08: connection; 57: shutting down, starting up, cancelled; 53: out of something; 40, 55: locks.
+    return state is None or state[:2] in {"08", "53", "40", "55", "57"}

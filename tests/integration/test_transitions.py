@@ -100,7 +100,7 @@ def test_an_older_fence_changes_nothing_but_its_paid_answer_is_kept(engine: Engi
         )
     [job_id] = [old.job_id]
     [new] = claim(engine, [job_id])
-    assert (new.fence, new.request_id, new.resent) == (old.fence + 1, old.request_id, True)
+    assert (new.fence, new.request_id) == (old.fence + 1, old.request_id)
     late = AttemptEnd(number=old.number, outcome="answered", http_status=200, answer=b"paid", cost=Decimal("0.01"))
     assert settle(engine, ended(engine, old, JobState.STORING, attempt_end=late)) == set()
     assert value(engine, "select state from jobs") == "running"
@@ -164,7 +164,7 @@ def test_a_pause_stops_claims_too(engine: Engine) -> None:
     [first] = claim(engine, ids[:1])
     with engine.begin() as conn:
         move = ended(engine, first, JobState.QUEUED, give_back=True, delay_s=60)
-        finish(conn, [Outcome(move, Pause(MODEL, "no balance", None))], lease_s=5)
+        finish(conn, [Outcome(move, (Pause(MODEL, "no balance", "1113", 3600.0),))], lease_s=5)
     assert claim(engine, ids[1:]) == []
     assert dispatch(engine) == []
     assert value(engine, "select attempt from jobs where id = :id", id=first.job_id) == 0
@@ -217,7 +217,7 @@ def test_retry_does_not_buy_again_what_is_paid(engine: Engine) -> None:
     settle(engine, ended(engine, refused, JobState.FAILED, error_code="1301",
                          attempt_end=AttemptEnd(number=1, outcome="rejected")))  # fmt: skip
     with engine.begin() as conn:
-        [fetch] = transitions.claim_fetches(conn, ids, worker="w", lease_s=30)
+        [fetch] = transitions.claim_fetches(conn, most=5, worker="w", lease_s=30)
         move = Move(job_id=fetch.job_id, fence=fetch.fence, source=JobState.STORING, target=JobState.FAILED,
                     error_code="download_failed")  # fmt: skip
         finish(conn, [Outcome(move)], lease_s=5)
@@ -232,7 +232,7 @@ def test_success_needs_its_outputs_in_the_same_commit(engine: Engine) -> None:
     settle(engine, ended(engine, claimed, JobState.STORING, attempt_end=end))
     output = StoredOutput(index=0, role="image", location="a.png", mime="image/png", bytes=3, sha256="x")
     with engine.begin() as conn:
-        [fetch] = transitions.claim_fetches(conn, [claimed.job_id], worker="w", lease_s=30)
+        [fetch] = transitions.claim_fetches(conn, most=5, worker="w", lease_s=30)
         done = Move(job_id=fetch.job_id, fence=fetch.fence, source=JobState.STORING, target=JobState.SUCCEEDED,
                     outputs=(output,))  # fmt: skip
         stale = Move(job_id=fetch.job_id, fence=fetch.fence - 1, source=JobState.STORING, target=JobState.FAILED)

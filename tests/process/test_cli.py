@@ -76,7 +76,7 @@ def test_the_main_job_from_manifest_to_files(stack: Stack) -> None:
         assert [row["key"] for row in csv.DictReader(file)] == ["fox#1", "fox#2", "fox#3", ""]
     assert "4/4 ended (4 succeeded), $0.04" in stack.run("watch", "m")
     job = json.loads(stack.run("show", str(lines[0]["job"]), "--json"))
-    assert [step["phase"] for step in job["history"]] == ["created", "dispatched", "started", "answered", "finished"]
+    assert [step["state"] for step in job["history"]] == ["queued", "dispatched", "running", "storing", "succeeded"]
     assert [request["outcome"] for request in job["requests"]] == ["answered"]
     listed = json.loads(stack.run("jobs", "--batch", "m", "--search", "bear", "--json"))
     assert [each["row"] for each in listed] == [2]

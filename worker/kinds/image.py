@@ -5,13 +5,12 @@ Limits: docs.z.ai/api-reference/image/generate-image; custom sizes: bigmodel's p
 
 import base64
 import binascii
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from provider.catalog import MODELS, price
+from provider.catalog import MODELS
 from provider.wire import Json, Request
 from worker.kind import Args, Checked, Intent, Kind, Output, Outputs, Text, UnreadableAnswerError, read_args
 
@@ -110,10 +109,6 @@ def decoded(text: str) -> Output:
     return Output(role="image", suffix=".png", mime="image/png", data=data)
 
 
-def cost(args: Json) -> Decimal:
-    return price(args["model"])
-
-
 KIND = Kind(
     name="image",
     default_model="cogview-4-250304",
@@ -121,5 +116,5 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
-    cost=cost,
+    result_life_s=30 * 86400.0,  # as documented
 )

@@ -11,7 +11,6 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
-from provider.catalog import price
 from provider.wire import Json, Request, Upload
 from worker.kind import Args, Cell, Checked, Intent, Kind, Output, Outputs, Text, UnreadableAnswerError, read_args
 
@@ -36,8 +35,9 @@ class TranscriptionArgs(Args):
     def file_is_audio(cls, file: str, info: ValidationInfo) -> str:
         if file.startswith("s3://"):
             return file  # looked at when it is sent: it may not be readable from here
-        path = Path((info.context or {}).get("folder", "."), file).absolute()
-        check_audio(path)
+        context = info.context or {}
+        path = Path(context.get("folder", "."), file).absolute()
+        context["seconds"] = check_audio(path)
         return str(path)
 
 
@@ -88,10 +88,12 @@ def decoded_seconds(container: Any) -> float:
 
 
 def check(row: dict[str, Any], folder: Path) -> Checked:
+    """The price is by the minute; a file that is elsewhere counts as the longest that the API takes."""
+    context: dict[str, Any] = {"folder": folder, "seconds": MAX_SECONDS}
     args, warnings = read_args(
-        TranscriptionArgs, row, kind="transcription", default_model=KIND.default_model, folder=folder
+        TranscriptionArgs, row, kind="transcription", default_model=KIND.default_model, context=context
     )
-    return Checked([args.stored()], warnings)
+    return Checked([args.stored()], warnings, units=Decimal(math.ceil(context["seconds"])) / 60)
 
 
 def request(args: Json, intent: Intent) -> Request:
@@ -125,15 +127,6 @@ def read(answer: Json) -> Outputs:
     )
 
 
-def cost(args: Json) -> Decimal:
-    """By the minute; a file that is elsewhere counts as the longest that the API takes."""
-    try:
-        seconds = check_audio(Path(args["file"]))
-    except ValueError:
-        seconds = MAX_SECONDS
-    return price(args["model"]) * Decimal(math.ceil(seconds)) / 60
-
-
 KIND = Kind(
     name="transcription",
     default_model="glm-asr-2512",
@@ -141,5 +134,4 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
-    cost=cost,
 )

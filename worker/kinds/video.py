@@ -4,13 +4,11 @@ Fields and limits per model: docs.z.ai/api-reference/video.
 """
 
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, model_validator
 
-from provider.catalog import price
 from provider.wire import Json, Request
 from worker.kind import (
     Args,
@@ -18,6 +16,7 @@ from worker.kind import (
     Checked,
     Intent,
     Kind,
+    OnUnknown,
     Output,
     Outputs,
     Pending,
@@ -152,10 +151,6 @@ def finished(videos: Any) -> Outputs:
     return Outputs(outputs)
 
 
-def cost(args: Json) -> Decimal:
-    return price(args["model"])
-
-
 KIND = Kind(
     name="video",
     default_model="cogvideox-3",
@@ -164,5 +159,5 @@ KIND = Kind(
     request=request,
     read=read,
     poll=poll,
-    cost=cost,
+    on_unknown=OnUnknown.HOLD,  # the dearest
 )

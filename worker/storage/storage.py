@@ -1,7 +1,7 @@
 """The store of outputs: whole files only, hashed on the way in."""
 
 import hashlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -79,6 +79,10 @@ class Storage:
 
     async def delete(self, path: str) -> None:
         await obstore.delete_async(self._store, path)
+
+    def half_files(self) -> Iterator[Path]:
+        """Files being written on this machine: the store's name for them ends in # and a number."""
+        return self.folder.rglob("*#*") if self.folder else iter(())
 
     def local_path(self, path: str) -> Path | None:
         """Where the file lies on this machine, if it does."""

@@ -6,7 +6,7 @@ from worker.hints import Hints, Lot, gather
 
 DUE = text("""
     select id, kind, model from jobs where state = 'storing' and next_fetch_at <= now() - interval '1 second'
-    order by next_fetch_at limit :most
+    order by result_expires_at, next_fetch_at limit :most
 """)
 MOST = 1000
 

@@ -5,45 +5,49 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
 
-from models import leases, slots
+from models import leases, money, slots
 from models.state import JobState
 from models.transitions import Move
-from worker.finish import Outcome, finish
+from worker.failpoints import failpoint
+from worker.finish import Outcome, finish, grow, take_in_late
 from worker.hints import Hints, Lot, gather
-from worker.kinds import KINDS
+from worker.pace import WINDOW_S
+from worker.policy import Policy
 from worker.verdict import crashed
 
 log = logging.getLogger(__name__)
 
-#: How long a model's concurrency must have been used up, without complaint, before it may grow.
-GROW_WINDOW_S = 5.0
+#: So long after Postgres came back the living may write what they have, before they count as dead.
+SETTLE_S = 3.0
 
 
-def rescue(engine: Engine, *, hint_lease_s: float) -> Hints:
+def rescue(engine: Engine, *, hint_lease_s: float, policy: Policy) -> Hints:
     """One pass; returns the hints to send."""
+    pairs: list[tuple[Lot, int]] = []
+
+    def add(hints: Hints) -> None:
+        pairs.extend((lot, job_id) for lot, ids in hints.items() for job_id in ids)
+
     with engine.begin() as conn:
-        outcomes = [*crashed_jobs(conn), *halted_jobs(conn)]
-        hints = finish(conn, outcomes, lease_s=hint_lease_s).hints if outcomes else {}
+        outcomes = [*crashed_jobs(conn, policy), *halted_jobs(conn)]
+        if outcomes:
+            add(finish(conn, outcomes, lease_s=hint_lease_s).hints)
+    with engine.begin() as conn:
+        add(take_in_late(conn, lease_s=hint_lease_s))
     with engine.begin() as conn:
         unheard = leases.renew_unheard(conn, lease_s=hint_lease_s)
-        slots.grow(conn, window_s=GROW_WINDOW_S)
-    for model in models(engine):
-        with engine.begin() as conn:
-            drift = slots.recount(conn, model)
-        if drift:
-            log.error("a bug: %s had %d slots counted as in use, %d are held; mended", model, *drift)
-    return gather(
-        [
-            *((lot, job_id) for lot, ids in hints.items() for job_id in ids),
-            *((Lot("run", kind, model), job_id) for job_id, kind, model in unheard),
-        ]
-    )
+        for model in slots.used_up(conn, window_s=WINDOW_S):
+            grow(conn, model)
+    recount(engine)
+    failpoint("rescue.committed")
+    pairs += ((Lot("run", kind, model), job_id) for job_id, kind, model in unheard)
+    return gather(pairs)
 
 
-def crashed_jobs(conn: Connection) -> Iterator[Outcome]:
-    for job in leases.lock_expired(conn):
+def crashed_jobs(conn: Connection, policy: Policy) -> Iterator[Outcome]:
+    for job in leases.lock_expired(conn, settle_s=SETTLE_S):
         log.warning("job %d: its worker died or was cut off; rescued", job.job_id)
-        yield crashed(job, KINDS[job.kind])
+        yield crashed(job, policy(job.kind, job.model))
 
 
 def halted_jobs(conn: Connection) -> Iterator[Outcome]:
@@ -51,6 +55,15 @@ def halted_jobs(conn: Connection) -> Iterator[Outcome]:
         yield Outcome(Move(job_id=job_id, fence=fence, source=JobState.DISPATCHED, target=JobState.QUEUED))
 
 
-def models(engine: Engine) -> list[str]:
+def recount(engine: Engine) -> None:
+    """Hold the counters against what they count."""
     with engine.connect() as conn:
-        return list(conn.execute(text("select model from limits order by model")).scalars())
+        models = list(conn.execute(text("select model from limits order by model")).scalars())
+    for model in models:
+        with engine.begin() as conn:
+            drift = slots.recount(conn, model)
+        if drift:
+            log.error("a bug: %s had %d slots counted as in use, %d are held; mended", model, *drift)
+    with engine.begin() as conn:
+        for scope, counted, held in money.recount(conn):
+            log.error("a bug: budget %s had $%s reserved, jobs hold $%s; mended", ":".join(scope), counted, held)

@@ -1,7 +1,6 @@
 """What every kind must keep to; a new one is tested here without a line more."""
 
 import contextlib
-from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -39,12 +38,13 @@ def test_its_default_model_is_its_own_and_has_a_price(kind: Kind) -> None:
 
 
 def test_a_plain_row_becomes_a_request(kind: Kind, folder: Path) -> None:
-    [args] = kind.check(row_for(kind), folder).jobs
+    checked = kind.check(row_for(kind), folder)
+    [args] = checked.jobs
     assert args["model"] == kind.default_model
+    assert checked.units > 0
     request = kind.request(args, Intent(job_id=7, request_id="r" * 32))
     assert request.endpoint in ENDPOINTS
     assert not ENDPOINTS[request.endpoint].idempotent
-    assert kind.cost(args) > Decimal(0)
 
 
 def test_unknown_fields_and_ours_are_refused(kind: Kind, folder: Path) -> None:

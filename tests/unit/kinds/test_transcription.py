@@ -52,8 +52,7 @@ def test_each_upload_has_a_name_of_its_own(tmp_path: Path) -> None:
 
 
 def test_objects_in_a_bucket_pass_and_count_as_the_longest(tmp_path: Path) -> None:
-    [args] = KIND.check({"file": "s3://bucket/a.mp3"}, tmp_path).jobs
-    assert KIND.cost(args) == Decimal("0.0012")
+    assert KIND.check({"file": "s3://bucket/a.mp3"}, tmp_path).units == Decimal("0.5")
 
 
 def test_text_and_raw_answer_are_kept() -> None:

@@ -4,7 +4,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from provider.rulings import CODES, Action, Ruling, reset_at, rule, until_midnight_s
+from provider.rulings import CODES, Action, reset_at, rule, until_midnight_s
 
 NOW = datetime(2026, 11, 24, 10, 0, tzinfo=UTC)
 A = Action
@@ -26,8 +26,8 @@ TABLE: dict[str, tuple[int, Action]] = {
     "1121": (429, A.PAUSE_ACCOUNT),
     "1200": (500, A.UNKNOWN),
     "1210": (400, A.FAIL),
-    "1211": (400, A.FAIL),
-    "1212": (400, A.FAIL),
+    "1211": (400, A.FAIL_MODEL),
+    "1212": (400, A.FAIL_MODEL),
     "1213": (400, A.FAIL),
     "1214": (400, A.FAIL),
     "1215": (400, A.FAIL),
@@ -47,12 +47,12 @@ TABLE: dict[str, tuple[int, Action]] = {
     "1302": (429, A.SHRINK),
     "1303": (429, A.SLOW),
     "1304": (429, A.PAUSE_MODEL),
-    "1305": (429, A.SLOW),
+    "1305": (429, A.OVERLOADED),
     "1308": (429, A.PAUSE_MODEL),
     "1309": (429, A.PAUSE_ACCOUNT),
     "1310": (429, A.PAUSE_MODEL),
     "1311": (429, A.PAUSE_MODEL),
-    "1312": (429, A.SLOW),
+    "1312": (429, A.OVERLOADED),
     "1313": (429, A.PAUSE_ACCOUNT),
     "1314": (429, A.PAUSE_ACCOUNT),
     "1315": (429, A.PAUSE_ACCOUNT),
@@ -98,8 +98,10 @@ def test_retry_after_goes_before_our_own_waits() -> None:
     assert rule(429, "1302", sent=True, idempotent=False, retry_after_s=42.0, now=NOW).wait_s == 42.0
 
 
-def test_a_lock_waits_for_a_person_whatever_the_header_says() -> None:
-    assert rule(429, "1112", sent=True, idempotent=False, retry_after_s=1.0, now=NOW) == Ruling(A.PAUSE_ACCOUNT, None)
+def test_what_has_no_known_end_is_looked_at_slowly_whatever_the_header_says() -> None:
+    for code, intervals in (("1113", 1), ("1002", 1), ("1112", 4), ("1313", 96)):
+        found = rule(429, code, sent=True, idempotent=False, retry_after_s=1.0, now=NOW, probe_s=900.0)
+        assert (found.wait_s, bool(found.probes)) == (900.0 * intervals, True), code
 
 
 def test_the_daily_limit_ends_at_midnight_in_china() -> None:

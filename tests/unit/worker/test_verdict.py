@@ -1,5 +1,6 @@
 """What answers and errors mean for a job."""
 
+from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
@@ -8,14 +9,18 @@ import pytest
 from models.leases import Expired
 from models.limit import ACCOUNT
 from models.state import JobState
-from models.transitions import Claim, Fetch, Poll
+from models.transitions import Claim, Fetch, Move, Poll
 from provider.errors import Action, AnswerLost, NotSent, ProviderError, Rejected, Ruling
 from provider.wire import Answer, Json
 from worker import verdict
-from worker.finish import Effect, Pause, Shrink
+from worker.finish import Effect, Pause, Rest, Shrink
+from worker.kind import OnUnknown
 from worker.kinds import KINDS
-from worker.verdict import MAX_CRASHES, MAX_FETCHES, PATIENCE_S, PollRules
+from worker.media import url_life_s
+from worker.policy import policy_of
+from worker.verdict import MAX_CRASHES, MAX_GONE, PATIENCE_S, PollRules
 
+NOW = datetime(2026, 11, 25, tzinfo=UTC)
 RULES = PollRules(first_s=5.0, max_s=30.0)
 IMAGE, VIDEO = KINDS["image"], KINDS["video"]
 A, S = Action, JobState
@@ -24,7 +29,7 @@ A, S = Action, JobState
 def claim(**changes: Any) -> Claim:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "glm-image", "args": {"model": "glm-image"}, "attempt": 1,
-        "number": 4, "request_id": "r", "resent": False,
+        "number": 4, "request_id": "r", "unknowns": 0, "estimate": Decimal("0.015"), "started_at": NOW,
     }  # fmt: skip
     return Claim(**{**known, **changes})
 
@@ -32,7 +37,7 @@ def claim(**changes: Any) -> Claim:
 def poll(**changes: Any) -> Poll:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "video", "model": "cogvideox-3", "args": {"model": "cogvideox-3"}, "number": 1,
-        "remote_id": "x", "polls": 2, "age_s": 30.0,
+        "remote_id": "x", "polls": 2, "estimate": Decimal("0.20"), "age_s": 30.0,
     }  # fmt: skip
     return Poll(**{**known, **changes})
 
@@ -41,37 +46,47 @@ def answer(body: Json) -> Answer:
     return Answer(http_status=200, body=body, raw=b"raw")
 
 
-def rejected(action: Action, wait_s: float | None = 7.0) -> ProviderError:
-    return Rejected("no", ruling=Ruling(action, wait_s), http_status=429, code="1")
+def rejected(action: Action, wait_s: float = 7.0, **ruling: Any) -> ProviderError:
+    return Rejected("no", ruling=Ruling(action, wait_s, **ruling), http_status=429, code="1")
+
+
+def paused(model: str, wait_s: float = 7.0, *, probes: bool = False) -> Pause:
+    return Pause(model, "no", "1", wait_s, probes)
 
 
 UNSENT = NotSent("refused", ruling=Ruling(A.RETRY))
 LOST = AnswerLost("reset")
 
-#: (error, attempt) → (state, attempt given back, seconds at least, effect)
-REFUSALS: dict[str, tuple[ProviderError, int, JobState, bool, float, Effect | None]] = {
-    "unsent": (UNSENT, 1, S.QUEUED, False, 0.0, None),
-    "unsent, tries used up": (UNSENT, 3, S.FAILED, False, 0.0, None),
-    "bad parameter": (rejected(A.FAIL), 1, S.FAILED, False, 0.0, None),
-    "content": (rejected(A.REFUSED), 1, S.FAILED, False, 0.0, None),
-    "too many at once": (rejected(A.SHRINK), 3, S.QUEUED, True, 3.5, Shrink("glm-image")),
-    "too fast": (rejected(A.SLOW), 3, S.QUEUED, True, 0.0, Pause("glm-image", "no", 7.0)),
-    "no balance": (rejected(A.PAUSE_MODEL), 3, S.QUEUED, True, 0.0, Pause("glm-image", "no", 7.0)),
-    "locked": (rejected(A.PAUSE_ACCOUNT, None), 3, S.QUEUED, True, 0.0, Pause(ACCOUNT, "no", None)),
-    "account away": (rejected(A.RETRY_LATER), 3, S.QUEUED, True, 0.0, Pause(ACCOUNT, "no", 7.0)),
-    "known already": (rejected(A.ALREADY_ACCEPTED), 1, S.HELD, False, 0.0, None),
-    "lost": (LOST, 1, S.QUEUED, False, 0.0, None),
+MODEL = "glm-image"
+FEWER = Shrink(MODEL, NOW)
+#: (error, attempt) → (state, attempt given back, seconds at least, effects)
+REFUSALS: dict[str, tuple[ProviderError, int, JobState, bool, float, tuple[Effect, ...]]] = {
+    "unsent": (UNSENT, 1, S.QUEUED, False, 0.0, ()),
+    "unsent, tries used up": (UNSENT, 3, S.FAILED, False, 0.0, ()),
+    "bad parameter": (rejected(A.FAIL), 1, S.FAILED, False, 0.0, ()),
+    "no such model": (rejected(A.FAIL_MODEL, probes=4), 1, S.FAILED, False, 0.0, (paused(MODEL, probes=True),)),
+    "content": (rejected(A.REFUSED), 1, S.FAILED, False, 0.0, ()),
+    "too many at once": (rejected(A.SHRINK), 3, S.QUEUED, True, 3.5, (FEWER,)),
+    "too many, told until when": (rejected(A.SHRINK, obeys=True), 3, S.QUEUED, True, 0.0, (paused(MODEL), FEWER)),
+    "too fast": (rejected(A.SLOW, cap_s=60.0), 3, S.QUEUED, True, 0.0, (Rest(MODEL, "no", "1", 7.0, 60.0), FEWER)),
+    "overloaded": (rejected(A.OVERLOADED, cap_s=120.0), 3, S.QUEUED, True, 0.0, (Rest(MODEL, "no", "1", 7.0, 120.0),)),
+    "overloaded, told until when": (rejected(A.OVERLOADED, obeys=True), 3, S.QUEUED, True, 0.0, (paused(MODEL),)),
+    "no balance": (rejected(A.PAUSE_MODEL, probes=1), 3, S.QUEUED, True, 0.0, (paused(MODEL, probes=True),)),
+    "locked": (rejected(A.PAUSE_ACCOUNT, probes=4), 3, S.QUEUED, True, 0.0, (paused(ACCOUNT, probes=True),)),
+    "account away": (rejected(A.RETRY_LATER), 3, S.QUEUED, True, 0.0, (paused(ACCOUNT),)),
+    "known already": (rejected(A.ALREADY_ACCEPTED), 1, S.HELD, False, 0.0, ()),
+    "lost": (LOST, 1, S.QUEUED, False, 0.0, ()),
 }
 
 
 @pytest.mark.parametrize(
-    ("error", "attempt", "state", "given_back", "least_s", "effect"), REFUSALS.values(), ids=REFUSALS
+    ("error", "attempt", "state", "given_back", "least_s", "effects"), REFUSALS.values(), ids=REFUSALS
 )
 def test_refused(  # noqa: PLR0917 - a row of the table
-    error: ProviderError, attempt: int, state: JobState, given_back: bool, least_s: float, effect: Effect | None
+    error: ProviderError, attempt: int, state: JobState, given_back: bool, least_s: float, effects: tuple[Effect, ...]
 ) -> None:
-    outcome = verdict.refused(claim(attempt=attempt), IMAGE, error, error.ruling, chance=0.0)
-    assert (outcome.move.target, outcome.move.give_back, outcome.effect) == (state, given_back, effect)
+    outcome = verdict.refused(claim(attempt=attempt), IMAGE, error, OnUnknown.RETRY, chance=0.0)
+    assert (outcome.move.target, outcome.move.give_back, outcome.effects) == (state, given_back, effects)
     assert outcome.move.delay_s >= least_s
     assert outcome.move.attempt_end is not None
     assert outcome.move.attempt_end.number == 4
@@ -79,19 +94,39 @@ def test_refused(  # noqa: PLR0917 - a row of the table
 
 def test_no_action_is_forgotten() -> None:
     for action in Action:
-        error = rejected(action)
-        assert verdict.refused(claim(), IMAGE, error, error.ruling, chance=0.5).move.target in S
+        assert verdict.refused(claim(), IMAGE, rejected(action), OnUnknown.RETRY, chance=0.5).move.target in S
+
+
+def lost(policy: OnUnknown, **changes: Any) -> Move:
+    return verdict.refused(claim(**changes), IMAGE, LOST, policy, chance=0.5).move
 
 
 def test_a_lost_answer_is_sent_once_more_with_the_same_id_then_held() -> None:
-    first = verdict.refused(claim(), IMAGE, LOST, LOST.ruling, chance=0.5).move
+    first = lost(OnUnknown.RETRY)
     assert (first.target, first.next_request_id, first.possibly_charged) == (S.QUEUED, "r", True)
-    second = verdict.refused(claim(resent=True), IMAGE, LOST, LOST.ruling, chance=0.5).move
+    second = lost(OnUnknown.RETRY, unknowns=1)
     assert (second.target, second.next_request_id, second.possibly_charged) == (S.HELD, None, True)
 
 
+def test_policy_may_be_to_ask_at_once() -> None:
+    assert lost(OnUnknown.HOLD).target is S.HELD
+    policy = policy_of({"video": "retry", "cogvideox-3": "hold", "glm-image": "hold"})
+    chosen = [policy(*each) for each in (("video", "vidu2-image"), ("video", "cogvideox-3"), ("image", "glm-image"))]
+    assert chosen == [OnUnknown.RETRY, OnUnknown.HOLD, OnUnknown.HOLD]
+    assert {name: policy_of({})(name, "x") for name in ("image", "video", "transcription")} == {
+        "image": OnUnknown.RETRY, "video": OnUnknown.HOLD, "transcription": OnUnknown.RETRY,
+    }  # fmt: skip
+
+
+def test_what_a_stopping_worker_did_not_send_costs_no_attempt() -> None:
+    move = verdict.given_back(claim()).move
+    assert (move.target, move.give_back, move.possibly_charged) == (S.QUEUED, True, False)
+
+
 def test_an_answer_goes_on_to_the_store_with_its_cost() -> None:
-    move = verdict.answered(claim(), IMAGE, answer({"created": 1, "data": [{"url": "u"}]}), RULES, chance=0.5).move
+    move = verdict.answered(
+        claim(), IMAGE, answer({"created": 1, "data": [{"url": "u"}]}), RULES, now=NOW, chance=0.5
+    ).move
     assert (move.target, move.cost, move.delay_s) == (S.STORING, Decimal("0.015"), 0.0)
     assert move.attempt_end is not None
     assert (move.attempt_end.answer, move.attempt_end.outcome) == (b"raw", "answered")
@@ -99,12 +134,14 @@ def test_an_answer_goes_on_to_the_store_with_its_cost() -> None:
 
 def test_a_task_waits_for_its_first_poll() -> None:
     video = claim(kind="video", model="cogvideox-3", args={"model": "cogvideox-3"})
-    move = verdict.answered(video, VIDEO, answer({"id": 123, "task_status": "PROCESSING"}), RULES, chance=0.5).move
+    move = verdict.answered(
+        video, VIDEO, answer({"id": 123, "task_status": "PROCESSING"}), RULES, now=NOW, chance=0.5
+    ).move
     assert (move.target, move.remote_id, move.delay_s) == (S.WAITING, "123", 5.0)
 
 
 def test_an_unreadable_answer_is_kept_and_paid() -> None:
-    move = verdict.answered(claim(), IMAGE, answer({"created": 1, "data": []}), RULES, chance=0.5).move
+    move = verdict.answered(claim(), IMAGE, answer({"created": 1, "data": []}), RULES, now=NOW, chance=0.5).move
     assert (move.target, move.error_code, move.cost) == (S.FAILED, "unreadable_answer", Decimal("0.015"))
     assert move.attempt_end is not None
     assert move.attempt_end.answer == b"raw"
@@ -125,57 +162,94 @@ POLLS: dict[str, tuple[Json, JobState]] = {
 
 @pytest.mark.parametrize(("body", "state"), POLLS.values(), ids=POLLS)
 def test_polled(body: Json, state: JobState) -> None:
-    assert verdict.polled(poll(), VIDEO, answer(body), RULES, chance=0.5).move.target is state
+    assert verdict.polled(poll(), VIDEO, answer(body), RULES, now=NOW, chance=0.5).move.target is state
 
 
 def test_a_failed_task_is_no_cost_but_possibly_charged() -> None:
     body = {"task_status": "FAIL", "error": {"code": "1301", "message": "no"}}
-    move = verdict.polled(poll(), VIDEO, answer(body), RULES, chance=0.5).move
+    move = verdict.polled(poll(), VIDEO, answer(body), RULES, now=NOW, chance=0.5).move
     assert (move.error_code, move.cost, move.possibly_charged) == ("1301", Decimal("-0.20"), True)
 
 
 def test_success_without_a_url_ends_when_patience_does() -> None:
     body = {"task_status": "SUCCESS"}
-    move = verdict.polled(poll(age_s=PATIENCE_S), VIDEO, answer(body), RULES, chance=0.5).move
+    move = verdict.polled(poll(age_s=PATIENCE_S), VIDEO, answer(body), RULES, now=NOW, chance=0.5).move
     assert (move.target, move.error_code) == (S.FAILED, "unreadable_answer")
 
 
 @pytest.mark.parametrize("action", list(Action))
 def test_an_error_on_a_poll_never_fails_the_paid_task(action: Action) -> None:
     error = rejected(action)
-    assert verdict.poll_refused(poll(), error, error.ruling, RULES, chance=0.5).move.target is S.WAITING
+    assert verdict.poll_refused(poll(), error, RULES, chance=0.5).move.target is S.WAITING
 
 
 def test_a_task_that_stays_unknown_is_held() -> None:
     error = rejected(A.PATIENCE)
     late = poll(age_s=PATIENCE_S + 1)
-    assert verdict.poll_refused(late, error, error.ruling, RULES, chance=0.5).move.target is S.HELD
+    assert verdict.poll_refused(late, error, RULES, chance=0.5).move.target is S.HELD
+
+
+def test_a_poll_obeys_retry_after() -> None:
+    error = rejected(A.SLOW, 500.0, obeys=True)
+    assert verdict.poll_refused(poll(), error, RULES, chance=0.5).move.delay_s == 500.0
+    assert verdict.poll_refused(poll(), rejected(A.SLOW, 500.0), RULES, chance=0.5).move.delay_s == RULES.max_s
 
 
 def expired(**changes: Any) -> Expired:
     known: dict[str, Any] = {
-        "job_id": 1, "fence": 3, "kind": "image", "attempt": 1, "number": 1, "request_id": "r", "crashes": 0,
-        "resent": False,
+        "job_id": 1, "fence": 3, "kind": "image", "model": "m", "attempt": 1, "number": 1, "request_id": "r",
+        "crashes": 0, "unknowns": 0,
     }  # fmt: skip
     return Expired(**{**known, **changes})
 
 
-def test_a_crash_is_an_unknown_outcome_and_the_third_one_ends_the_job() -> None:
-    first = verdict.crashed(expired(), IMAGE).move
+def test_a_crash_is_an_unknown_outcome_and_the_last_one_sets_the_job_aside() -> None:
+    first = verdict.crashed(expired(), OnUnknown.RETRY).move
     assert (first.target, first.next_request_id, first.crashed) == (S.QUEUED, "r", True)
-    last = verdict.crashed(expired(crashes=MAX_CRASHES - 1), IMAGE).move
+    assert verdict.crashed(expired(), OnUnknown.HOLD).move.target is S.HELD
+    last = verdict.crashed(expired(crashes=MAX_CRASHES - 1, unknowns=1), OnUnknown.RETRY).move
     assert (last.target, last.error_code) == (S.FAILED, "worker_lost")
+    assert "phase: running" in str(last.error_message)
 
 
-def fetch(fetches: int) -> Fetch:
-    return Fetch(
-        job_id=1, fence=3, kind="image", model="m", args={}, number=1, fetches=fetches, remote_id=None, answer=b""
-    )
+def fetch(fetches: int = 1, **changes: Any) -> Fetch:
+    known: dict[str, Any] = {
+        "job_id": 1, "fence": 3, "kind": "image", "model": "m", "args": {}, "number": 1, "crashes": 0,
+        "remote_id": None, "answer": b"", "asked_again": False, "expires_in_s": 3600.0,
+    }  # fmt: skip
+    return Fetch(fetches=fetches, **{**known, **changes})
 
 
-def test_a_download_is_tried_again_and_never_at_once() -> None:
-    again = verdict.not_stored(fetch(1), "download_failed", "404", chance=0.0).move
-    assert again.target is S.STORING
-    assert again.delay_s > 0
-    last = verdict.not_stored(fetch(MAX_FETCHES), "download_failed", "404", chance=0.0).move
-    assert (last.target, last.error_code) == (S.FAILED, "download_failed")
+#: (what is fetched, the file itself is amiss) → state, error's code
+DOWNLOADS: dict[str, tuple[Fetch, bool, JobState, str]] = {
+    "not there yet": (fetch(1), True, S.STORING, "download_failed"),
+    "the way is amiss, for long": (fetch(500), False, S.STORING, "download_failed"),
+    "dead, of a call": (fetch(MAX_GONE), True, S.FAILED, "output_lost"),
+    "dead, of a task": (fetch(MAX_GONE, remote_id="t"), True, S.WAITING, "download_failed"),
+    "dead, asked again": (fetch(MAX_GONE, remote_id="t", asked_again=True), True, S.FAILED, "output_lost"),
+    "expired": (fetch(3, expires_in_s=-1.0), False, S.FAILED, "output_lost"),
+    "expired, of a task": (fetch(3, remote_id="t", expires_in_s=-1.0), False, S.WAITING, "download_failed"),
+}
+
+
+@pytest.mark.parametrize(("fetched", "gone", "state", "code"), DOWNLOADS.values(), ids=DOWNLOADS)
+def test_a_download_is_tried_again_and_the_result_asked_for_once(
+    fetched: Fetch, gone: bool, state: JobState, code: str
+) -> None:
+    move = verdict.not_stored(fetched, "download_failed", "404", gone=gone, chance=0.0).move
+    assert (move.target, move.error_code) == (state, code)
+    assert move.delay_s > 0 or state is not S.STORING
+
+
+LIVES = {
+    "unsigned": ("https://h/a.png", 86400.0),
+    "signed": (f"https://h/a.png?Signature=x&Expires={int(NOW.timestamp()) + 100}", 100.0),
+    "over": (f"https://h/a.png?Expires={int(NOW.timestamp()) - 100}", 1.0),
+    "a span, not a time": ("https://h/a.png?Expires=3600", 86400.0),
+    "no number": ("https://h/a.png?Expires=soon", 86400.0),
+}
+
+
+@pytest.mark.parametrize(("url", "seconds"), LIVES.values(), ids=LIVES)
+def test_how_long_a_url_lives(url: str, seconds: float) -> None:
+    assert url_life_s(url, NOW, default_s=86400.0) == seconds

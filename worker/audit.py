@@ -1,0 +1,236 @@
+"""Holds the record against itself, and against what the provider says that it charged.
+
+Reads only. Each check yields what it found wrong, in words; the invariants are those of docs/faults.md.
+"""
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, text
+
+from models.state import FINAL, LEGAL, JobState
+from worker.storage import Storage
+
+#: What is wrong is listed up to here; a broken table would have a line a row.
+MOST = 20
+
+
+def audit(conn: Connection, storage: Storage | None = None, *, ended: bool = False) -> Iterator[str]:
+    """Every violation, in words; nothing if all holds.
+
+    `storage`: look at the files as well, where they lie on this machine. `ended`: nothing may be under way.
+    """
+    yield from states(conn, ended=ended)
+    yield from paths(conn)
+    yield from purchases(conn)
+    yield from money(conn)
+    yield from artefacts(conn, storage)
+    yield from counters(conn)
+    yield from leases(conn)
+    yield from fences(conn)
+
+
+def states(conn: Connection, *, ended: bool) -> Iterator[str]:
+    """Every accepted job ends in one final state."""
+    if not ended:
+        return
+    final = [each.value for each in FINAL] + [JobState.HELD.value]
+    found = conn.execute(
+        text("select id, state from jobs where not state = any(:final) order by id limit :most"),
+        {"final": final, "most": MOST},
+    )
+    for row in found:
+        yield f"job {row.id} has not ended: it is {row.state}"
+
+
+PATHS = text("""
+    select * from (
+        select e.job_id, e.source, e.target,
+            coalesce(lag(e.target) over (partition by e.job_id order by e.id), 'queued') as before,
+            case when lead(e.id) over (partition by e.job_id order by e.id) is null then j.state end as now
+        from events e join jobs j on j.id = e.job_id
+    ) steps
+    where source <> before or now is not null and now <> target
+        or not (source || ' ' || target) = any(cast(:legal as text[]))
+    order by job_id limit :most
+""")
+
+
+def paths(conn: Connection) -> Iterator[str]:
+    """Events form a legal path, from queued to where the job stands."""
+    legal = [f"{source} {target}" for source, targets in LEGAL.items() for target in targets]
+    for row in conn.execute(PATHS, {"legal": legal, "most": MOST}):
+        now = f"; it is {row.now}" if row.now else ""
+        yield f"job {row.job_id} went from {row.source} to {row.target} when it was {row.before}{now}"
+    missing = text("""
+        select id, state from jobs j
+        where state <> 'queued' and not exists (select from events e where e.job_id = j.id) order by id limit :most
+    """)
+    for row in conn.execute(missing, {"most": MOST}):
+        yield f"job {row.id} is {row.state}, but nothing was recorded of it"
+
+
+# An operator's retry may buy again what failed after it was paid for: that is his decision, and an event.
+PURCHASES = text("""
+    select a.job_id, count(*) filter (where a.outcome = 'answered' and not a.late) as answered,
+        count(*) filter (where a.outcome = 'unknown') as unknown, count(*) filter (where a.outcome is null) as open,
+        (select count(*) from events e where e.job_id = a.job_id and e.target = 'queued'
+            and e.source in ('failed', 'cancelled', 'held')) as decided
+    from attempts a group by a.job_id
+    having count(*) filter (where a.outcome = 'answered') > 1 or count(*) filter (where a.outcome = 'unknown') > 1
+""")
+
+
+def purchases(conn: Connection) -> Iterator[str]:
+    """A job is bought once, and once more for each answer that was lost and each decision of a person."""
+    for row in conn.execute(PURCHASES).all()[:MOST]:
+        if row.answered > 1 + row.unknown + row.decided:
+            yield f"job {row.job_id} was bought {row.answered} times, with {row.unknown} lost answers"
+        if row.unknown > 2 + row.decided:
+            yield f"job {row.job_id} lost {row.unknown} answers: policy allows one more purchase after the first"
+    closed = text("""
+        select a.job_id, a.number from attempts a join jobs j on j.id = a.job_id
+        where a.outcome is null and j.state <> 'running' order by 1 limit :most
+    """)
+    for row in conn.execute(closed, {"most": MOST}):
+        yield f"job {row.job_id}: its request {row.number} is open, but the job does not run"
+    unflagged = text("""
+        select a.job_id, a.number from attempts a join jobs j on j.id = a.job_id
+        where a.outcome = 'unknown' and not (a.possibly_charged and j.possibly_charged) order by 1 limit :most
+    """)
+    for row in conn.execute(unflagged, {"most": MOST}):
+        yield f"job {row.job_id}: the answer to request {row.number} was lost, but is not flagged"
+
+
+def money(conn: Connection) -> Iterator[str]:
+    """A job's cost is its requests' cost; what budgets hold is what jobs hold."""
+    found = text("""
+        select j.id, j.cost, coalesce(sum(a.cost), 0) as requests from jobs j left join attempts a on a.job_id = j.id
+        group by j.id having j.cost <> coalesce(sum(a.cost), 0) order by j.id limit :most
+    """)
+    for row in conn.execute(found, {"most": MOST}):
+        yield f"job {row.id} says ${row.cost}, its requests ${row.requests}"
+    held = text("""
+        select id, state, reserved from jobs
+        where reserved <> 0 and state not in ('dispatched', 'running') order by id limit :most
+    """)
+    for row in conn.execute(held, {"most": MOST}):
+        yield f"job {row.id} is {row.state} and still has ${row.reserved} reserved"
+
+
+OUTPUTS = text("""
+    select j.id, o.location, o.bytes, o.sha256 from jobs j left join outputs o on o.job_id = j.id
+    where j.state = 'succeeded' order by j.id
+""")
+
+
+def artefacts(conn: Connection, storage: Storage | None) -> Iterator[str]:
+    """No success without its files, whole."""
+    for row in conn.execute(OUTPUTS.execution_options(stream_results=True)):
+        if row.location is None:
+            yield f"job {row.id} succeeded without an output"
+            continue
+        path = storage.local_path(row.location) if storage else None
+        if path is not None and (wrong := amiss(path, row.bytes, row.sha256)):
+            yield f"job {row.id}: {row.location} {wrong}"
+
+
+def amiss(path: Path, size: int, sha256: str) -> str | None:
+    """What is wrong with a stored file; None if nothing is."""
+    if not path.exists():
+        return "is not there"
+    if path.stat().st_size != size:
+        return f"has {path.stat().st_size} bytes, not {size}"
+    with path.open("rb") as file:
+        return None if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "has another checksum"
+
+
+def counters(conn: Connection) -> Iterator[str]:
+    """Slots counted are slots held."""
+    found = text("""
+        select l.model, l.in_use, count(j.id) as held
+        from limits l left join jobs j on j.model = l.model and j.holds_slot
+        group by l.model having l.in_use <> count(j.id)
+    """)
+    for row in conn.execute(found):
+        yield f"{row.model}: {row.in_use} slots are counted as in use, {row.held} are held"
+    free = text("""
+        select id, state from jobs
+        where holds_slot <> (state in ('dispatched', 'running')) and state <> 'waiting' order by id limit :most
+    """)
+    for row in conn.execute(free, {"most": MOST}):
+        yield f"job {row.id} is {row.state}, which does not go with its slot"
+
+
+# Given out and given back, in the order of the clock: a slot is given on under the lock of its limit.
+LEASES = text("""
+    with steps as (
+        select j.model, l.concurrency, e.at, e.id, e.target = 'dispatched' as taken,
+            (e.source in ('dispatched', 'running') or e.source = 'waiting' and l.slot_scope = 'task') and not (
+                e.target = 'running' or e.target = 'waiting' and l.slot_scope = 'task'
+            ) as freed
+        from events e join jobs j on j.id = e.job_id join limits l on l.model = j.model
+    )
+    select model, max(at_once) as at_once, max(concurrency) as concurrency from (
+        select model, concurrency, sum(cast(taken as int) - cast(freed as int))
+            over (partition by model order by at, id) as at_once from steps
+    ) counted
+    group by model having max(at_once) > max(concurrency)
+""")
+
+
+def leases(conn: Connection) -> Iterator[str]:
+    """At no moment more at once than the limit (as it is set now)."""
+    for row in conn.execute(LEASES):
+        yield f"{row.model}: {row.at_once} at once, {row.concurrency} are allowed"
+
+
+def fences(conn: Connection) -> Iterator[str]:
+    """No claim is older than the one before it."""
+    found = text("""
+        select job_id, number from (
+            select job_id, number, fence, lag(fence) over (partition by job_id order by number) as before from attempts
+        ) a where fence <= before order by job_id limit :most
+    """)
+    for row in conn.execute(found, {"most": MOST}):
+        yield f"job {row.job_id}: request {row.number} was made under an older fence than the one before"
+
+
+def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Iterator[str]:
+    """The provider's charges are ours: none that we do not know of, and none of ours that it does not know.
+
+    `ledger`: `charged`, `request_id` (where the endpoint has one) and `job` (a key, where it has none).
+    """
+    rows = conn.execute(
+        text("""
+            select j.id, j.key, a.request_id, a.outcome, a.possibly_charged
+            from attempts a join jobs j on j.id = a.job_id order by j.id, a.number
+        """)
+    ).all()
+    charged = [entry for entry in ledger if entry["charged"]]
+    by_request = Counter(entry["request_id"] for entry in charged if entry["request_id"])
+    known = {row.request_id for row in rows}
+    for request_id in by_request.keys() - known:
+        yield f"the provider charged request {request_id}, of which nothing is recorded"
+    by_key = Counter(entry["job"] for entry in charged if not entry["request_id"])
+    ours_sure = Counter(row.key for row in rows if row.outcome == "answered")
+    ours_maybe = Counter(row.key for row in rows if row.possibly_charged and row.outcome != "answered")
+    requests_sure = {row.request_id for row in rows if row.outcome == "answered"}
+    maybe = {row.request_id for row in rows if row.possibly_charged}
+    for request_id, times in by_request.items():
+        # The same id may have been sent twice, after an answer was lost.
+        sent = sum(row.request_id == request_id for row in rows)
+        if times > sent:
+            yield f"request {request_id} was sent {sent} times and charged {times} times"
+        if request_id in known and request_id not in requests_sure | maybe:
+            yield f"request {request_id} was charged, but is recorded as free"
+    for key, times in by_key.items():
+        if not ours_sure[key] <= times <= ours_sure[key] + ours_maybe[key]:
+            yield (f"job {key!r} was charged {times} times; recorded are {ours_sure[key]}, "
+                   f"and {ours_maybe[key]} possible")  # fmt: skip
+
+
+__all__ = ["against_ledger", "audit"]

@@ -1,0 +1,19 @@
+"""What to do about a lost answer: by model, or else by kind, as set, or else as the kind says."""
+
+from collections.abc import Callable, Mapping
+
+from worker.kind import OnUnknown
+from worker.kinds import KINDS
+
+#: (kind, model) → policy.
+Policy = Callable[[str, str], OnUnknown]
+
+
+def policy_of(settings: Mapping[str, str]) -> Policy:
+    """The policy by these settings: kind or model → `retry` or `hold`."""
+
+    def policy(kind: str, model: str) -> OnUnknown:
+        chosen = settings.get(model) or settings.get(kind)
+        return OnUnknown(chosen) if chosen else KINDS[kind].on_unknown
+
+    return policy

@@ -1,0 +1,46 @@
+"""Looks after the disk of the outputs: no new call while it is nearly full, and no half files left behind."""
+
+import logging
+import shutil
+import time
+
+from sqlalchemy import Engine
+
+from models import slots
+from models.limit import ACCOUNT
+from worker.storage import Storage
+
+log = logging.getLogger(__name__)
+
+#: The pause is renewed at each pass, and ends by itself when there is room again.
+PAUSE_S = 15.0
+#: A half file of this age is nobody's: its download would have ended long ago.
+STALE_S = 6 * 3600.0
+
+
+def guard(engine: Engine, storage: Storage, *, min_free_bytes: int) -> None:
+    """Pause the account while the outputs' disk has too little room: what is paid for needs what there is."""
+    if storage.folder is None:
+        return
+    free = shutil.disk_usage(storage.folder).free
+    if free >= min_free_bytes:
+        return
+    reason = f"the disk of the outputs is nearly full ({free // 1024**2} MB free); make room on it"
+    with engine.begin() as conn:
+        pause = slots.account_pause(conn)
+        if pause is None or pause.code == "disk":
+            log.error(reason)
+            slots.pause(conn, ACCOUNT, reason=reason, for_s=PAUSE_S, code="disk")
+
+
+def sweep(storage: Storage) -> None:
+    """Delete what downloads left half-way when their worker died. A bucket has lifecycle rules for that."""
+    if storage.folder is None:
+        return
+    for path in storage.half_files():
+        try:
+            if time.time() - path.stat().st_mtime > STALE_S:
+                path.unlink()
+                log.info("deleted a half file: %s", path.name)
+        except FileNotFoundError:
+            continue  # it was finished, or another sweep had it

@@ -1,110 +1,126 @@
-"""Faults that can be switched on: by rule at run time, or for one request by a marker in its prompt.
+"""The faults that the sandbox can play, each with the point at which it acts: one table.
 
-A fault acts at one point: `before` acceptance (nothing is charged), `after` it (charged), on the
-`answer` of a call or a poll, or on a `file`. `docs/sandbox.md` lists them.
+Points, in the order of a call: `before` the work (nothing is charged), `after` it (charged, and the
+answer is lost), on the `answer` (its JSON), on the `wire` (its bytes). Where its act belongs is told by
+`at`: submissions, polls or files; a rule or a marker may name another. `docs/sandbox.md` lists them.
 """
 
-import random
-import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
-MARKER = re.compile(r"\[\[fault:([a-z_0-9]+)(?::([^\]]*))?\]\]")
+from sandbox import early, edits, mangle
+from sandbox.early import ends, odd_error, refuses
+from sandbox.edits import failed, status
+from sandbox.refusals import LATE, REFUSALS, SHAPES
 
-#: name → (HTTP status, code, message): refusals before acceptance, by section 6 of the API's facts.
-REFUSALS: dict[str, tuple[int, str | None, str]] = {
-    "rate_limit": (429, "1302", "Your account has reached the rate limit"),
-    "too_frequent": (429, "1303", "Frequency of requests is too high"),
-    "daily_limit": (429, "1304", "The daily call limit of this API is reached"),
-    "overload": (429, "1305", "The model is overloaded, try again later"),
-    "usage_limit": (429, "1308", "Usage limit reached. Your limit will reset at 2099-01-01 00:00:00"),
-    "no_balance": (429, "1113", "Insufficient balance or no resource package. Please recharge."),
-    "locked": (429, "1112", "The account is locked"),
-    "plan_lacks_model": (429, "1311", "The plan does not include this model"),
-    "bad_token": (401, "1002", "Authorization Token is invalid"),
-    "no_permission": (403, "1220", "No permission to access this API"),
-    "bad_parameter": (400, "1214", "Invalid parameter"),
-    "content": (400, "1301", "System detected potentially unsafe or sensitive content in input or generation"),
-    "duplicate": (400, "1231", "You already have a request: this one"),
-    "server_error": (500, "1234", "Network error"),
-    "bad_gateway": (502, None, "<html><body><h1>502 Bad Gateway</h1></body></html>"),
+POINTS = ("before", "after", "answer", "wire")
+SUBMIT, POLL, FILE, BOTH = ("submit",), ("poll",), ("file",), ("submit", "poll")
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """`act` takes the scene and, on the answer and the wire, what was to be sent."""
+
+    point: str
+    act: Callable[..., Any]
+    at: tuple[str, ...] = SUBMIT
+
+
+FAULTS: dict[str, Fault] = {
+    **{name: Fault("before", refuses(refusal)) for name, refusal in REFUSALS.items()},
+    **{name: Fault("before", odd_error(name)) for name in SHAPES},
+    "reset_before": Fault("before", ends("reset")),
+    "close_before": Fault("before", ends("close")),
+    "hang_before": Fault("before", ends("hang")),
+    "tls_abort": Fault("before", early.tls_abort),
+    "redirect_307": Fault("before", early.redirect(307)),
+    "redirect_302": Fault("before", early.redirect(302)),
+    **{f"{name}_after": Fault("after", refuses(REFUSALS[name])) for name in LATE},
+    "reset_after": Fault("after", ends("reset")),
+    "close_after": Fault("after", ends("close")),
+    "hang_after": Fault("after", ends("hang")),
+    # what the answer says
+    "error_in_200": Fault("answer", edits.error_in_200),
+    "base64": Fault("answer", edits.base64),
+    "no_data": Fault("answer", edits.no_data),
+    "no_url": Fault("answer", edits.no_url),
+    "numeric_id": Fault("answer", edits.numeric_id),
+    "no_id": Fault("answer", edits.no_id),
+    "no_request_id": Fault("answer", edits.no_request_id, BOTH),
+    "extra_fields": Fault("answer", edits.extra_fields, BOTH),
+    "created_ahead": Fault("answer", edits.created_ahead),
+    "content_filter": Fault("answer", edits.content_filter, BOTH),
+    "wrapper": Fault("answer", edits.wrapper),
+    "text": Fault("answer", edits.text),
+    "no_text": Fault("answer", edits.no_text),
+    # how it goes out
+    "truncated": Fault("wire", mangle.truncated),
+    "html": Fault("wire", mangle.html),
+    "empty": Fault("wire", mangle.empty),
+    "invalid_utf8": Fault("wire", mangle.invalid_utf8),
+    "bom": Fault("wire", mangle.bom),
+    "gzip": Fault("wire", mangle.gzip),
+    "gzip_broken": Fault("wire", mangle.gzip_broken),
+    "json_twice": Fault("wire", mangle.json_twice),
+    "text_plain": Fault("wire", mangle.text_plain),
+    "no_content_type": Fault("wire", mangle.no_content_type),
+    "chunked_short": Fault("wire", mangle.chunked_short),
+    "short_body": Fault("wire", mangle.short_body),
+    "reset_midway": Fault("wire", mangle.reset_midway),
+    "stalls": Fault("wire", mangle.stalls),
+    "slow_headers": Fault("wire", mangle.slow_headers),
+    "slow_body": Fault("wire", mangle.slow_body),
+    "date_skew": Fault("wire", mangle.date_skew),
+    "keepalive_closed": Fault("wire", mangle.keepalive_closed),
+    "keepalive_reset": Fault("wire", mangle.keepalive_reset),
+    "late": Fault("wire", mangle.late),
+    "stream_crlf": Fault("wire", mangle.stream_crlf),
+    "stream_comments": Fault("wire", mangle.stream_comments),
+    "stream_broken_line": Fault("wire", mangle.stream_broken_line),
+    "stream_no_done": Fault("wire", mangle.stream_no_done),
+    "stream_bare_done": Fault("wire", mangle.stream_bare_done),
+    # polls
+    "unknown_task": Fault("before", refuses(REFUSALS["unknown_task"]), POLL),
+    "use_task_id": Fault("before", refuses(REFUSALS["use_task_id"]), POLL),
+    "unknown_at_first": Fault("before", early.at_first(early.unknown_task), POLL),
+    "not_found_at_first": Fault("before", early.at_first(early.not_found), POLL),
+    "empty_at_first": Fault("before", early.at_first(early.nothing), POLL),
+    "literal_id": Fault("before", early.literal_id, POLL),
+    "new_format_hangs": Fault("before", early.new_format_hangs, POLL),
+    "remote_fail": Fault("answer", failed(lambda _: {"error": edits.error("1301", "The video was refused")}), POLL),
+    "fail_error": Fault("answer", failed(lambda _: {"error": edits.error("1234", "Network error")}), POLL),
+    "fail_message": Fault("answer", failed(lambda _: {"message": "The task failed"}), POLL),
+    "fail_bare": Fault("answer", failed(lambda _: {}), POLL),
+    "odd_status": Fault("answer", edits.odd_status, POLL),
+    "status_missing": Fault("answer", edits.status_missing, POLL),
+    "status_null": Fault("answer", status(None, only=edits.PROCESSING), POLL),
+    "status_queued": Fault("answer", status("QUEUED", only=edits.PROCESSING), POLL),
+    "status_lower_case": Fault("answer", status(str.lower), POLL),
+    "status_failed": Fault("answer", edits.status_failed, POLL),
+    "success_without_url": Fault("answer", edits.success_without_url, POLL),
+    "success_without_result": Fault("answer", edits.success_without_result, POLL),
+    "goes_back": Fault("answer", edits.goes_back, POLL),
+    "processing_forever": Fault("answer", edits.processing_forever, POLL),
+    "no_cover": Fault("answer", edits.no_cover, POLL),
+    "empty_cover": Fault("answer", edits.empty_cover, POLL),
+    "empty_url": Fault("answer", edits.empty_url, POLL),
+    "several_videos": Fault("answer", edits.several_videos, POLL),
+    # files
+    "not_there_yet": Fault("before", early.not_there_yet, FILE),
+    "gone": Fault("before", early.missing_file, FILE),
+    "expired_xml": Fault("before", early.expired_xml, FILE),
+    "redirect_file": Fault("before", early.redirect_file, FILE),
+    "redirect_loop": Fault("before", early.redirect_loop, FILE),
+    "redirect_private": Fault("before", early.redirect_private, FILE),
+    "short_file": Fault("wire", mangle.short_file, FILE),
+    "reset_file": Fault("wire", mangle.reset_file, FILE),
+    "slow_file": Fault("wire", mangle.slow_body, FILE),
+    "no_length_file": Fault("wire", mangle.no_length, FILE),
+    "wrong_type_file": Fault("wire", mangle.wrong_type_file, FILE),
+    "html_file": Fault("wire", mangle.html_file, FILE),
+    "empty_file": Fault("wire", mangle.empty_file, FILE),
+    "huge_file": Fault("wire", mangle.huge_file, FILE),
+    "huge_file_without_length": Fault("wire", mangle.huge_file_without_length, FILE),
+    "range_ignored": Fault("answer", early.range_ignored, FILE),
 }
-#: Where each other fault acts.
-POINTS = {
-    "reset_before": "before",
-    "server_error_after": "after",
-    "bad_gateway_after": "after",
-    "reset_after": "after",
-    "hang_after": "after",
-    "truncated": "answer",
-    "html": "answer",
-    "empty": "answer",
-    "error_in_200": "answer",
-    "base64": "answer",
-    "no_data": "answer",
-    "numeric_id": "answer",
-    "unknown_at_first": "poll",
-    "remote_fail": "poll",
-    "success_without_url": "poll",
-    "odd_status": "poll",
-    "not_there_yet": "file",
-    "short_file": "file",
-    "html_file": "file",
-    "empty_file": "file",
-    "gone": "file",
-}
-
-
-@dataclass
-class Rule:
-    """When a fault is played. `times`: how often at most."""
-
-    fault: str
-    match: dict[str, Any] = field(default_factory=dict)
-    params: dict[str, Any] = field(default_factory=dict)
-    times: int | None = None
-    seen: int = 0
-
-    def fits(self, call: dict[str, Any], chance: float) -> bool:
-        for name in ("endpoint", "model"):
-            if name in self.match and call.get(name) != self.match[name]:
-                return False
-        if (wanted := self.match.get("prompt_contains")) and wanted not in str(call.get("prompt", "")):
-            return False
-        self.seen += 1
-        if (first := self.match.get("first")) is not None and self.seen > first:
-            return False
-        if (every := self.match.get("every")) is not None and self.seen % every:
-            return False
-        return chance < float(self.match.get("rate", 1.0))
-
-
-class Faults:
-    """The rules in force. Raises ValueError for a fault that does not exist."""
-
-    def __init__(self, seed: int) -> None:
-        self.rules: list[Rule] = []
-        self._random = random.Random(seed)
-
-    def add(self, given: list[dict[str, Any]]) -> None:
-        for each in given:
-            if each.get("fault") not in {*REFUSALS, *POINTS}:
-                raise ValueError(f"no such fault: {each.get('fault')!r}; known are {', '.join([*REFUSALS, *POINTS])}")
-        self.rules += [Rule(**each) for each in given]
-
-    def find(self, point: str, **call: Any) -> tuple[str, dict[str, Any]] | None:
-        """The fault to play at this point of this call, with its parameters."""
-        for rule in self.rules:
-            if point_of(rule.fault) != point or rule.times == 0 or not rule.fits(call, self._random.random()):
-                continue
-            if rule.times is not None:
-                rule.times -= 1
-            return rule.fault, rule.params
-        marked = MARKER.search(str(call.get("prompt", "")))
-        if marked and (marked[1] in REFUSALS or marked[1] in POINTS) and point_of(marked[1]) == point:
-            return marked[1], {"value": marked[2]}
-        return None
-
-
-def point_of(fault: str) -> str:
-    return "before" if fault in REFUSALS else POINTS[fault]

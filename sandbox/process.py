@@ -3,7 +3,9 @@
 import subprocess
 import sys
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -26,20 +28,40 @@ class SandboxProcess:
     def direct_base_url(self) -> str:
         return f"{self.url}/api"
 
+    @cached_property
+    def http(self) -> httpx.Client:
+        """For tests: kept, as making one takes longer than a call."""
+        return httpx.Client()
+
     @property
     def pid(self) -> int:
         return self.process.pid
 
     def ledger(self) -> list[dict[str, object]]:
-        entries: list[dict[str, object]] = httpx.get(f"{self.url}/_ledger").raise_for_status().json()
+        entries: list[dict[str, object]] = self.http.get(f"{self.url}/_ledger").raise_for_status().json()
         return entries
+
+    def summary(self, *, since: float = 0.0) -> dict[str, Any]:
+        """The ledger added up, from a time on."""
+        found: dict[str, Any] = self.http.get(f"{self.url}/_ledger?summary&since={since}").raise_for_status().json()
+        return found
+
+    def change(self, what: str, **given: object) -> dict[str, Any]:
+        """Change its `account`, `limits`, `config` or `clock`; returns all of it."""
+        known: dict[str, Any] = self.http.post(f"{self.url}/_{what}", json=given).raise_for_status().json()
+        return known
 
     def play(self, *rules: dict[str, object]) -> None:
         """Switch faults on."""
-        httpx.post(f"{self.url}/_faults", json=list(rules)).raise_for_status()
+        self.http.post(f"{self.url}/_faults", json=list(rules)).raise_for_status()
 
     def reset(self) -> None:
-        httpx.post(f"{self.url}/_reset").raise_for_status()
+        self.http.post(f"{self.url}/_reset").raise_for_status()
+
+    def kill(self) -> None:
+        self.process.kill()
+        self.process.wait()
+        self.stop()
 
     def alive(self) -> bool:
         return self.process.poll() is None
@@ -47,7 +69,9 @@ class SandboxProcess:
     def stop(self) -> None:
         if self.alive():
             self.process.terminate()
-            self.process.wait(timeout=20)
+        self.process.wait(timeout=20)
+        if "http" in vars(self):
+            self.http.close()
         if self.process.stdout:
             self.process.stdout.close()
 

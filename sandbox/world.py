@@ -1,27 +1,18 @@
-"""The stand-in's state: tasks, slots and the ledger of what was submitted and charged.
+"""The stand-in's state: its clock, tasks, ledger, account and limits."""
 
-Kept in SQLite where a file is given, so that a kill and a restart go on where it was.
-"""
-
-import json
 import random
 import secrets
-import sqlite3
-import threading
 import time
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-#: Published concurrency, per model and account; others are given 5.
-LIMITS = {"cogvideox-3": 1}
-ASSUMED_LIMIT = 5
-#: US dollars a call.
-PRICES = {
-    "glm-image": 0.015, "cogview-4-250304": 0.01, "cogvideox-3": 0.2, "viduq1-text": 0.4, "viduq1-image": 0.4,
-    "viduq1-start-end": 0.4, "vidu2-image": 0.2, "vidu2-start-end": 0.2, "vidu2-reference": 0.4,
-    "glm-asr-2512": 0.0024,
-}  # fmt: skip
+from sandbox.account import Account
+from sandbox.config import Config
+from sandbox.ledger import Entry, Ledger
+from sandbox.limits import Limits
+from sandbox.store import Row, Store
+
 #: Seconds: the median and the spread (sigma of a lognormal) as believed.
 TIMES = {
     "image": (7.0, 0.25),
@@ -32,29 +23,9 @@ TIMES = {
 }
 
 
-@dataclass
-class Entry:
-    """One POST to an endpoint that costs money."""
-
-    n: int
-    at: float
-    endpoint: str
-    path: str
-    model: str
-    subject: str
-    request_id: str | None
-    body_sha256: str
-    accepted: bool = False
-    charged: bool = False
-    cost: float = 0.0
-    status: int = 0
-    code: str | None = None
-    task_id: str | None = None
-
-
-@dataclass
+@dataclass(slots=True)
 class Task:
-    """Work of the provider's. Times are of the sandbox's own clock, in its scaled seconds."""
+    """Work of the provider's. Times are of the sandbox's own clock."""
 
     id: str
     kind: str
@@ -64,116 +35,129 @@ class Task:
     done_at: float
     request_id: str | None = None
     polls: int = 0
-    failed: str | None = None
-    #: Further files and quirks, by name.
-    quirks: dict[str, Any] = field(default_factory=dict)
+    #: Polls since it was done.
+    done_polls: int = 0
+    #: What its answers say beside FAIL; once a task has failed it stays so.
+    failed: dict[str, Any] | None = None
+    holds_slot: bool = False
+    #: The id that its client was told, if another.
+    alias: str | None = None
+
+    def row(self) -> Row:
+        return "task", self.id, asdict(self)
 
 
 class World:
-    """All that the sandbox knows. Safe from several threads."""
+    """All that the sandbox knows."""
 
-    def __init__(self, *, speed: float, latency: float | None, seed: int, slot_scope: str, state: Path | None) -> None:
-        self.speed = speed
-        self.latency = latency
-        self.slot_scope = slot_scope
-        self.limits: dict[str, int] = dict(LIMITS)
+    def __init__(
+        self,
+        config: Config,
+        *,
+        tokens: list[str] | None = None,
+        limits: dict[str, int] | None = None,
+        seed: int = 1,
+        state: Path | None = None,
+    ) -> None:
+        self.config = config
+        self._first_config = config.known()
         self.random = random.Random(seed)
-        self.ledger: list[Entry] = []
+        self.ahead_s = 0.0
+        self.account = Account(tokens or ["at_sandbox"])
+        self.limits = Limits(limits or {}, self.now)
+        self.ledger = Ledger()
         self.tasks: dict[str, Task] = {}
-        self.in_flight: dict[str, int] = {}
-        #: When the tasks end that hold a slot.
-        self.held: dict[str, list[float]] = {}
-        self.max_in_flight: dict[str, int] = {}
-        self._lock = threading.Lock()
-        self._db = sqlite3.connect(state, check_same_thread=False) if state else None
-        if self._db:
-            self._db.execute("pragma journal_mode = wal")
-            self._db.execute("pragma synchronous = off")
-            self._db.execute("create table if not exists kept (what text, id text, body text, primary key (what, id))")
-            self._load()
+        self.file_fetches: dict[str, int] = {}
+        #: The proxy's one folder of uploads.
+        self.uploads: dict[str, bytes] = {}
+        self.store = Store(state)
+        self._load(limits or {})
 
     def now(self) -> float:
-        return time.time()
+        """Unix seconds; tests may move it ahead."""
+        return time.time() + self.ahead_s
 
-    def seconds(self, what: str) -> float:
-        """Real seconds that something takes now."""
-        if self.latency is not None and what != "video":
-            return self.latency
+    def advance(self, given: dict[str, Any]) -> None:
+        """`advance_s`: seconds that pass at once, for tasks, files and limits."""
+        self.ahead_s += float(given["advance_s"])
+
+    def seconds(self, what: str, model: str = "") -> float:
+        """Real seconds that something takes now; a model's own time is that of its work, not of a submission."""
+        config = self.config
+        if config.times:
+            own = config.times.get(what) if what == "submit" else config.times.get(model, config.times.get(what))
+            if own is not None:
+                return own
+        if config.latency is not None and what != "video":
+            return config.latency
         median, spread = TIMES[what]
-        return median * self.random.lognormvariate(0.0, spread) / self.speed
+        return median * self.random.lognormvariate(0.0, spread) / config.speed
 
     def new_id(self) -> str:
         """Such as 202601151228236805d575507d4570: a time and 16 hex digits."""
         return time.strftime("%Y%m%d%H%M%S", time.gmtime(self.now() + 8 * 3600)) + secrets.token_hex(8)
 
-    def limit(self, model: str) -> int:
-        return self.limits.get(model, ASSUMED_LIMIT)
-
-    def busy(self, model: str) -> int:
-        """Slots in use: calls under way, and tasks that are not done where those hold their slot."""
-        calls = self.in_flight.get(model, 0)
-        if self.slot_scope == "http":
-            return calls
-        now = self.now()
-        self.held[model] = [done_at for done_at in self.held.get(model, ()) if done_at > now]
-        return calls + len(self.held[model])
-
-    def enter(self, model: str) -> bool:
-        """Take a slot for a call; False if the limit is reached."""
-        with self._lock:
-            busy = self.busy(model)
-            if busy >= self.limit(model):
-                return False
-            self.in_flight[model] = self.in_flight.get(model, 0) + 1
-            self.max_in_flight[model] = max(self.max_in_flight.get(model, 0), busy + 1)
-            return True
-
-    def leave(self, model: str) -> None:
-        with self._lock:
-            self.in_flight[model] -= 1
-
     def record(self, **known: Any) -> Entry:
-        with self._lock:
-            entry = Entry(n=len(self.ledger) + 1, at=self.now(), **known)
-            self.ledger.append(entry)
-            return entry
+        entry = self.ledger.record(at=self.now(), **known)
+        self._keep(entry)
+        return entry
 
-    def charge(self, entry: Entry, task_id: str | None = None) -> None:
-        """The submission is accepted, and on the bill."""
-        entry.accepted = entry.charged = True
-        entry.cost = PRICES.get(entry.model, 0.01)
-        entry.task_id = task_id
-        self.keep("entry", str(entry.n), asdict(entry))
+    def accept(self, entry: Entry, task: Task | None = None) -> None:
+        """Charge a submission, and know its task: both or, when killed in between, neither."""
+        self.ledger.charge(entry, task.id if task else None)
+        if task:
+            self.add(task)
+        self._keep(entry, task)
 
-    def add(self, task: Task, *, holds_slot: bool) -> None:
+    def answered(self, entry: Entry, status: int, code: str | None) -> None:
+        entry.status, entry.code, entry.answered_at = status, code, self.now()
+        self._keep(entry)
+
+    def _keep(self, entry: Entry, task: Task | None = None) -> None:
+        if self.store.on and self.ledger.has(entry):
+            self.store.keep(entry.row(), *([task.row()] if task else []))
+
+    def add(self, task: Task) -> None:
         self.tasks[task.id] = task
-        if holds_slot:
-            self.held.setdefault(task.model, []).append(task.done_at)
-        self.keep("task", task.id, asdict(task))
+        if task.alias:
+            self.tasks[task.alias] = task
+        if task.holds_slot:
+            self.limits.hold(task.model, task.done_at)
 
-    def keep(self, what: str, key: str, body: dict[str, Any]) -> None:
-        if self._db:
-            with self._lock:
-                self._db.execute("insert or replace into kept values (?, ?, ?)", (what, key, json.dumps(body)))
-                self._db.commit()
+    def keep_task(self, task: Task) -> None:
+        if self.store.on:
+            self.store.keep(task.row())
+
+    def keep_settings(self) -> None:
+        """The account's state, the limits and the clock outlive a restart too: nobody recharges by restarting."""
+        self.store.keep(
+            ("account", "", self.account.known()),
+            ("limits", "", self.limits.known()),
+            ("clock", "", {"ahead_s": self.ahead_s}),
+        )
 
     def reset(self) -> None:
-        with self._lock:
-            self.ledger.clear()
-            self.tasks.clear()
-            self.held.clear()
-            self.max_in_flight.clear()
-            self.limits = dict(LIMITS)
-            if self._db:
-                self._db.execute("delete from kept")
-                self._db.commit()
+        """As at the start."""
+        self.ledger.clear()
+        self.tasks.clear()
+        self.file_fetches.clear()
+        self.account.clear()
+        self.limits.clear()
+        self.config.change(self._first_config)
+        self.ahead_s = 0.0
+        self.store.clear()
 
-    def _load(self) -> None:
-        assert self._db
-        for what, body in self._db.execute("select what, body from kept order by rowid").fetchall():
-            known = json.loads(body)
-            if what == "task":
-                task = Task(**known)
-                self.add(task, holds_slot=task.kind == "video")
-            else:
-                self.ledger.append(Entry(**known))
+    def _load(self, limits: dict[str, int]) -> None:
+        for account in self.store.kept("account"):
+            self.account.restore(account)
+        for clock in self.store.kept("clock"):
+            self.ahead_s = clock["ahead_s"]
+        for known in self.store.kept("limits"):
+            self.limits.change({**known, **limits})
+        for task in self.store.kept("task"):
+            self.add(Task(**task))
+        for known in self.store.kept("entry"):
+            entry = Entry(**known)
+            self.ledger.restore(entry)
+            if entry.accepted:
+                self.limits.recall(entry.model, entry.at)

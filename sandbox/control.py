@@ -5,9 +5,10 @@ from dataclasses import asdict
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.envelope import Json
 from sandbox.rules import Faults
 from sandbox.world import World
 
@@ -26,11 +27,11 @@ class Control:
                     try:
                         change(await request.json())
                     except (ValueError, TypeError, KeyError) as error:
-                        return JSONResponse({"error": str(error)}, 400)
+                        return Json({"error": str(error)}, 400)
                     self.world.keep_settings()
                 elif request.method == "DELETE":
                     self.faults.rules.clear()
-                return JSONResponse(known())
+                return Json(known())
 
             return Route(path, handle, methods=["GET", "POST", *(["DELETE"] if path == "/_faults" else [])])
 
@@ -52,13 +53,13 @@ class Control:
         since = float(asked.get("since", 0))
         if "summary" in asked:
             summary = self.world.ledger.summary(since=since)
-            return JSONResponse({**summary, "max_in_flight": self.world.limits.max_in_flight})
-        return JSONResponse([asdict(entry) for entry in self.world.ledger.entries if entry.at >= since])
+            return Json({**summary, "max_in_flight": self.world.limits.max_in_flight})
+        return Json([asdict(entry) for entry in self.world.ledger.entries if entry.at >= since])
 
     async def reset(self, _request: Request) -> Response:
         self.world.reset()
         self.faults.rules.clear()
-        return JSONResponse({"reset": True})
+        return Json({"reset": True})
 
     async def health(self, _request: Request) -> Response:
-        return JSONResponse({"ok": True})
+        return Json({"ok": True})

@@ -26,7 +26,8 @@ def draw(name: str, prompt: str, size: str) -> Image.Image:
     picture = Image.new("RGB", (width, height), colour(name))
     pen = ImageDraw.Draw(picture)
     pen.rectangle((width // 16, height // 16, width - width // 16, height - height // 16), outline="white", width=4)
-    lines = "\n".join(textwrap.wrap(prompt, 36)[:12])
+    shown = prompt.encode(errors="replace").decode()  # half of a surrogate pair cannot be drawn
+    lines = "\n".join(textwrap.wrap(shown, 36)[:12])
     pen.multiline_text((width // 10, height // 8), lines, fill="white", font_size=max(14, width // 24))
     pen.text((width // 10, height - height // 8), name, fill="white", font_size=max(10, width // 48))
     return picture

@@ -1,6 +1,7 @@
 """How an answer goes over the connection, and the ways in which that goes wrong."""
 
 import asyncio
+import contextlib
 import contextvars
 import socket
 import struct
@@ -90,7 +91,9 @@ class Late(Response):
         self._seconds = seconds
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        await asyncio.sleep(self._seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(gone(receive), self._seconds)
+            return
         await self._inner(scope, receive, send)
 
 

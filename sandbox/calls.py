@@ -21,6 +21,9 @@ class Calls:
         self.faults = faults
 
     async def paid(self, request: Request, endpoint: str) -> Response:
+        if self.faults.rules and (said := self.faults.first("arrival", Scene(self.world, request, endpoint))):
+            assert isinstance(said, Response)
+            return said  # not received, so not in the ledger
         given = await work.read(request)
         prompt = str(given.fields.get("prompt") or "")
         text = prompt if given.filename is None else f"{given.filename} {prompt}"

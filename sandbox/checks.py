@@ -12,6 +12,18 @@ IMAGE_MODELS = {"glm-image", "cogview-4-250304", "cogview-4", "cogview-3-flash"}
 VIDEO_MODELS = {"cogvideox-3", "viduq1-text", "viduq1-image", "viduq1-start-end", "vidu2-image", "vidu2-start-end",
                 "vidu2-reference"}  # fmt: skip
 ASR_MODELS = {"glm-asr-2512"}
+NAMED_IMAGE_SIZES = {"1728x960", "960x1728"}
+#: How a video model's name starts → what it offers.
+VIDEO_OFFERS: dict[str, dict[str, tuple[Any, ...]]] = {
+    "cogvideox-3": {
+        "size": ("1280x720", "720x1280", "1024x1024", "1920x1080", "1080x1920", "2048x1080", "3840x2160"),
+        "duration": (5, 10),
+        "fps": (30, 60),
+        "quality": ("speed", "quality"),
+    },
+    "viduq1": {"size": ("1920x1080",), "duration": (5,)},
+    "vidu2": {"size": ("1280x720", "480x360"), "duration": (4,)},
+}
 MAX_AUDIO_S = 30.0
 #: mp3 pads what it codes.
 SLACK_S = 0.1
@@ -36,18 +48,19 @@ def image(body: dict[str, Any]) -> Refusal:
         return refusal
     if not body.get("prompt"):
         return "1213", "The parameter prompt is missing"
-    return size(body.get("size"), low=1024 if body["model"] == "glm-image" else 512)
+    return image_size(body.get("size"), str(body["model"]))
 
 
 image_async = image
 
 
-def size(value: Any, *, low: int) -> Refusal:
-    if value is None:
+def image_size(value: Any, model: str) -> Refusal:
+    if value is None or value in NAMED_IMAGE_SIZES:
         return None
-    width, _, height = str(value).partition("x")
-    if not (width.isdigit() and height.isdigit()) or not all(low <= int(side) <= 2048 or value in {
-        "1728x960", "960x1728"} for side in (width, height)):  # fmt: skip
+    low, step, most_pixels = (1024, 32, 2**22) if model == "glm-image" else (512, 16, 2**21)
+    sides = [int(side) for side in str(value).split("x") if side.isdecimal()]
+    fits = all(low <= side <= 2048 and side % step == 0 for side in sides)
+    if len(sides) != 2 or not fits or sides[0] * sides[1] > most_pixels:
         return "1214", f"size {value} is not supported"
     return None
 
@@ -55,18 +68,24 @@ def size(value: Any, *, low: int) -> Refusal:
 def video(body: dict[str, Any]) -> Refusal:
     if refusal := common(body, VIDEO_MODELS):
         return refusal
+    model = str(body["model"])
     if not body.get("prompt") and not body.get("image_url"):
         return "1213", "prompt and image_url must not both be empty"
     if len(body.get("prompt") or "") > 512:
         return "1261", "The prompt is too long: 512 characters at most"
-    durations = {4} if str(body["model"]).startswith("vidu2") else {5, 10} if body["model"] == "cogvideox-3" else {5}
-    if body.get("duration") is not None and body["duration"] not in durations and body["model"] in VIDEO_MODELS:
-        return "1214", f"duration {body['duration']} is not supported"
+    family = next((offered for start, offered in VIDEO_OFFERS.items() if model.startswith(start)), {})
+    for name, offered in family.items():
+        if body.get(name) is not None and body[name] not in offered:
+            return "1214", f"{name} {body[name]} is not supported"
     return None
 
 
 def transcription(body: dict[str, Any]) -> Refusal:
-    return common(body, ASR_MODELS)
+    if refusal := common(body, ASR_MODELS):
+        return refusal
+    if len(str(body.get("prompt") or "")) >= 8000:
+        return "1214", "prompt must have fewer than 8000 characters"
+    return None
 
 
 def listen(data: bytes) -> tuple[str, Refusal]:

@@ -26,8 +26,8 @@ class Config:
     speed: float = 1.0
     #: Seconds that each call takes, in place of the believed times.
     latency: float | None = None
-    #: Model, or one of `TIMES` → seconds, in place of the believed times.
-    times: dict[str, float] = field(default_factory=dict)
+    #: Model, or one of `TIMES` → seconds, or [median, sigma of a lognormal], in place of the believed times.
+    times: dict[str, float | list[float]] = field(default_factory=dict)
     #: Seconds, scaled by `speed`.
     file_ttl_s: float = 86400.0
     #: A Retry-After to go with limits that are really reached. The real API sends none.

@@ -53,7 +53,8 @@ class Control:
         since = float(asked.get("since", 0))
         if "summary" in asked:
             summary = self.world.ledger.summary(since=since)
-            return Json({**summary, "max_in_flight": self.world.limits.max_in_flight})
+            world = self.world
+            return Json({**summary, "max_in_flight": world.limits.max_in_flight, "polls": world.polls})
         return Json([asdict(entry) for entry in self.world.ledger.entries if entry.at >= since])
 
     async def reset(self, _request: Request) -> Response:

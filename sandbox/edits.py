@@ -10,7 +10,8 @@ from sandbox.scene import Scene
 
 Body = dict[str, Any]
 Edit = Callable[[Scene, Body], Body]
-SUCCESS, PROCESSING = "SUCCESS", "PROCESSING"
+PROCESSING = "PROCESSING"
+RESULTS = ("video_result", "image_result")
 #: A megabyte.
 LONG_TEXT = "la " * 349_525
 
@@ -105,7 +106,7 @@ def failed(says: Callable[[Scene], Body]) -> Edit:
             return body
         scene.task.failed = says(scene)
         scene.world.keep_task(scene.task)
-        return {**without(body, "video_result", "image_result"), "task_status": "FAIL", **scene.task.failed}
+        return {**without(body, *RESULTS), "task_status": "FAIL", **scene.task.failed}
 
     return edit
 
@@ -142,7 +143,7 @@ def success_without_url(scene: Scene, body: Body) -> Body:
 
 
 def success_without_result(scene: Scene, body: Body) -> Body:
-    return without(body, "video_result", "image_result") if scene.done and scene.count <= scene.number(1) else body
+    return without(body, *RESULTS) if scene.done and scene.count <= scene.number(1) else body
 
 
 def goes_back(scene: Scene, body: Body) -> Body:
@@ -157,19 +158,20 @@ def processing_forever(_scene: Scene, body: Body) -> Body:
 
 
 def no_cover(_scene: Scene, body: Body) -> Body:
-    return with_results(body, [without(entry, "cover_image_url") for entry in body.get("video_result", ())])
+    return each(body, lambda entry: without(entry, "cover_image_url"))
 
 
 def empty_cover(_scene: Scene, body: Body) -> Body:
-    return with_results(body, [{**entry, "cover_image_url": ""} for entry in body.get("video_result", ())])
+    return each(body, lambda entry: {**entry, "cover_image_url": ""})
 
 
 def several_videos(scene: Scene, body: Body) -> Body:
-    return with_results(body, list(body.get("video_result", ())) * int(scene.number(2)))
+    found = body.get("video_result") or body.get("image_result") or []
+    return with_results(body, found * int(scene.number(2)))
 
 
 def empty_url(_scene: Scene, body: Body) -> Body:
-    return with_results(body, [{**entry, "url": ""} for entry in body.get("video_result", ())])
+    return each(body, lambda entry: {**entry, "url": ""})
 
 
 def error(code: str, message: str) -> Body:
@@ -178,11 +180,16 @@ def error(code: str, message: str) -> Body:
 
 def with_results(body: Body, entries: list[Body]) -> Body:
     """Videos or images of a poll replaced; one that has none is left as it is."""
-    return {**body, **{name: entries for name in ("video_result", "image_result") if name in body}}
+    return {**body, **{name: entries for name in RESULTS if name in body}}
+
+
+def each(body: Body, change: Callable[[Body], Body]) -> Body:
+    """Each video or image of a poll changed."""
+    return {**body, **{name: [change(entry) for entry in body[name]] for name in RESULTS if name in body}}
 
 
 def processing(body: Body) -> Body:
-    return {**without(body, "video_result", "image_result"), "task_status": PROCESSING}
+    return {**without(body, *RESULTS), "task_status": PROCESSING}
 
 
 def without(body: Body, *names: str) -> Body:

@@ -1,8 +1,9 @@
 """The faults that the sandbox can play, each with the point at which it acts: one table.
 
-Points, in the order of a call: `before` the work (nothing is charged), `after` it (charged, and the
-answer is lost), on the `answer` (its JSON), on the `wire` (its bytes). Where its act belongs is told by
-`at`: submissions, polls or files; a rule or a marker may name another. `docs/sandbox.md` lists them.
+Points, in the order of a call: on `arrival`, before its body is read (by rule only), `before` the work
+(nothing is charged), `after` it (charged, and the answer is lost), on the `answer` (its JSON), on the
+`wire` (its bytes). Which calls it is for is told by `at`: submissions, polls or files; a rule or a
+marker may name another. `docs/sandbox.md` lists them.
 """
 
 from collections.abc import Callable
@@ -14,7 +15,7 @@ from sandbox.early import ends, odd_error, refuses
 from sandbox.edits import failed, status
 from sandbox.refusals import LATE, REFUSALS, SHAPES
 
-POINTS = ("before", "after", "answer", "wire")
+POINTS = ("arrival", "before", "after", "answer", "wire")
 SUBMIT, POLL, FILE, BOTH = ("submit",), ("poll",), ("file",), ("submit", "poll")
 
 
@@ -30,6 +31,7 @@ class Fault:
 FAULTS: dict[str, Fault] = {
     **{name: Fault("before", refuses(refusal)) for name, refusal in REFUSALS.items()},
     **{name: Fault("before", odd_error(name)) for name in SHAPES},
+    "reset_reading": Fault("arrival", ends("reset")),
     "reset_before": Fault("before", ends("reset")),
     "close_before": Fault("before", ends("close")),
     "hang_before": Fault("before", ends("hang")),

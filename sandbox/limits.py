@@ -76,11 +76,16 @@ class Limits:
 
     def clear(self) -> None:
         """As at the start; calls under way keep their slots."""
-        for limit in self._by_model.values():
-            limit.concurrency = limit.per_minute = limit.per_day = None
-            limit.held.clear()
+        self._by_model = {
+            name: Limit(None if name == ALL else ASSUMED, calls=limit.calls)
+            for name, limit in self._by_model.items()
+            if limit.calls
+        }
         self.max_in_flight.clear()
-        self.change({**dict.fromkeys(self._by_model, ASSUMED), ALL: None, **PUBLISHED, **self._given})
+        self.change({ALL: None, **PUBLISHED, **self._given})
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._by_model
 
     def of(self, name: str) -> Limit:
         found = self._by_model.get(name)

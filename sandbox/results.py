@@ -3,10 +3,10 @@
 from typing import Any
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from sandbox import early, envelope
-from sandbox.refusals import Refusal
+from sandbox.refusals import REFUSALS, Refusal
 from sandbox.rules import Faults
 from sandbox.scene import Scene, is_direct, token_of
 from sandbox.work import base_url
@@ -30,16 +30,23 @@ class Results:
         if task:
             task.polls += 1
             scene.task, scene.model, scene.text = task, task.model, task.prompt
-        if refusal := self.world.account.refusal(token_of(request), scene.model, direct=direct, paid=False):
-            return envelope.refused(scene, refusal)
-        if not direct and self.world.config.formats == ("new" if old else "old"):
-            return JSONResponse({"message": "Not Found"}, 404)
-        said = self.live(scene)
-        return envelope.refused(scene, said) if isinstance(said, Refusal) else said
+        said = self.who(scene, old=old) or self.live(scene)
+        response = envelope.refused(scene, said) if isinstance(said, Refusal) else said
+        code = said.code if isinstance(said, Refusal) else None
+        self.world.polls[code or str(response.status_code)] += 1
+        return response
+
+    def who(self, scene: Scene, *, old: bool) -> Refusal | None:
+        """Who may ask, and in this format."""
+        if refusal := self.world.account.refusal(token_of(scene.request), scene.model, direct=scene.direct, paid=False):
+            return refusal
+        if not scene.direct and self.world.config.formats == ("new" if old else "old"):
+            return REFUSALS["proxy_not_found"]
+        return None
 
     def live(self, scene: Scene) -> Response | Refusal:
         limits = self.world.limits
-        if ENDPOINT in limits.known():
+        if ENDPOINT in limits:
             if refusal := limits.enter(ENDPOINT, self.world.config.retry_after):
                 return refusal
             limits.leave(ENDPOINT)

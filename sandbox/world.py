@@ -3,15 +3,18 @@
 import random
 import secrets
 import time
-from dataclasses import asdict, dataclass
+from collections import Counter
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from sandbox.account import Account
 from sandbox.config import Config
 from sandbox.ledger import Entry, Ledger
 from sandbox.limits import Limits
 from sandbox.store import Row, Store
+
+Kept = TypeVar("Kept", "Task", Entry)
 
 #: Seconds: the median and the spread (sigma of a lognormal) as believed.
 TIMES = {
@@ -67,6 +70,8 @@ class World:
         self.limits = Limits(limits or {}, self.now)
         self.ledger = Ledger()
         self.tasks: dict[str, Task] = {}
+        #: By code, or by status.
+        self.polls: Counter[str] = Counter()
         self.file_fetches: dict[str, int] = {}
         #: The proxy's one folder of uploads.
         self.uploads: dict[str, bytes] = {}
@@ -87,7 +92,8 @@ class World:
         if config.times:
             own = config.times.get(what) if what == "submit" else config.times.get(model, config.times.get(what))
             if own is not None:
-                return own
+                median, spread = own if isinstance(own, list) else (own, 0.0)
+                return median * self.random.lognormvariate(0.0, spread)
         if config.latency is not None and what != "video":
             return config.latency
         median, spread = TIMES[what]
@@ -140,6 +146,7 @@ class World:
         """As at the start."""
         self.ledger.clear()
         self.tasks.clear()
+        self.polls.clear()
         self.file_fetches.clear()
         self.account.clear()
         self.limits.clear()
@@ -155,9 +162,15 @@ class World:
         for known in self.store.kept("limits"):
             self.limits.change({**known, **limits})
         for task in self.store.kept("task"):
-            self.add(Task(**task))
+            self.add(revived(Task, task))
         for known in self.store.kept("entry"):
-            entry = Entry(**known)
+            entry = revived(Entry, known)
             self.ledger.restore(entry)
             if entry.accepted:
                 self.limits.recall(entry.model, entry.at)
+
+
+def revived(kind: type[Kept], row: dict[str, Any]) -> Kept:
+    """From a file that an older sandbox may have written."""
+    names = {each.name for each in fields(kind)}
+    return kind(**{name: value for name, value in row.items() if name in names})

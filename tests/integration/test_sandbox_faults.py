@@ -182,6 +182,13 @@ def test_on_the_wire(api: SandboxProcess, fault: str) -> None:
     assert [entry["faults"] for entry in api.ledger()] == [[fault.partition(":")[0]]]
 
 
+def test_a_reset_while_the_client_still_writes(api: SandboxProcess) -> None:
+    api.play({"fault": "reset_reading", "times": 1})
+    raised = seen(lambda: ask(api, "", "transcription", prompt="x" * 30_000_000))
+    assert raised in {"WriteError", "ReadError", "RemoteProtocolError"}
+    assert in_ledger(api) == (0, 0, 0)
+
+
 def test_headers_that_lie(api: SandboxProcess) -> None:
     assert ask(api, "[[fault:text_plain]]").headers["content-type"].startswith("text/plain")
     assert "content-type" not in ask(api, "[[fault:no_content_type]]").headers
@@ -347,6 +354,7 @@ def test_polls(api: SandboxProcess, fault: str) -> None:
     assert [told(poll(api, task)) for _ in running] == running
     api.change("clock", advance_s=61)
     assert [told(poll(api, task)) for _ in done] == done
+    assert sum(api.summary()["polls"].values()) == len(running) + len(done)
     assert in_ledger(api) == (1, 1, 1)
 
 
@@ -457,7 +465,7 @@ def test_files_expire(api: SandboxProcess) -> None:
 def test_every_fault_is_played_here() -> None:
     tables = (WIRE, ANSWERS, STREAMS, POLLS, FILES)
     played = {fault.partition(":")[0].partition("@")[0] for table in tables for fault in table}
-    played |= {*REFUSALS, *SHAPES, "keepalive_reset", "wrapper", "literal_id", "new_format_hangs"} | {
+    played |= {*REFUSALS, *SHAPES, "reset_reading", "keepalive_reset", "wrapper", "literal_id", "new_format_hangs"} | {
         f"{name}_after" for name in LATE
     }
     assert sorted(FAULTS) == sorted(played - {""})

@@ -202,7 +202,7 @@ def fences(conn: Connection) -> Iterator[str]:
 def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     """The provider's charges are ours: none that we do not know of, and none of ours that it does not know.
 
-    `ledger`: `charged`, `request_id` (where the endpoint has one) and `job` (a key, where it has none).
+    `ledger`: `charged`, `request_id` (where the endpoint has one) and `key` (the job's, where it has none).
     """
     rows = conn.execute(
         text("""
@@ -215,7 +215,7 @@ def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Ite
     known = {row.request_id for row in rows}
     for request_id in by_request.keys() - known:
         yield f"the provider charged request {request_id}, of which nothing is recorded"
-    by_key = Counter(entry["job"] for entry in charged if not entry["request_id"])
+    by_key = Counter(entry["key"] for entry in charged if not entry["request_id"])
     ours_sure = Counter(row.key for row in rows if row.outcome == "answered")
     ours_maybe = Counter(row.key for row in rows if row.possibly_charged and row.outcome != "answered")
     requests_sure = {row.request_id for row in rows if row.outcome == "answered"}

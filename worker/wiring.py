@@ -17,7 +17,7 @@ from worker.app import RUN, STORE, app
 from worker.desk import Desk
 from worker.dispatch import dispatch
 from worker.format_memory import PostgresFormats
-from worker.hints import Lot, Publisher
+from worker.hints import Lot, Publisher, Send
 from worker.in_hand import InHand
 from worker.policy import policy_of
 from worker.settings import Settings, settings
@@ -107,8 +107,8 @@ def _built() -> Wiring:
     return asyncio.run_coroutine_threadsafe(build(settings(), loop), loop).result()
 
 
-async def build(config: Settings, loop: asyncio.AbstractEventLoop) -> Wiring:
-    """Make the parts inside the event loop that they will live in."""
+async def build(config: Settings, loop: asyncio.AbstractEventLoop, send: Send = send) -> Wiring:
+    """Make the parts inside the event loop that they will live in. `send` takes the hints to the workers."""
     engine = make_engine(config.require_database_url())
     publisher = Publisher(send, config.message_size)
     writer = Writer(
@@ -146,5 +146,7 @@ async def build(config: Settings, loop: asyncio.AbstractEventLoop) -> Wiring:
 
 def report(task: "asyncio.Task[None]") -> None:
     """A heartbeat that ends is a process that can keep no claim: it must not go on."""
+    if task.cancelled():
+        return  # the process ends
     log.critical("the heartbeat ended: %r", task.exception())
     os._exit(1)

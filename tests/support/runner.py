@@ -1,0 +1,61 @@
+"""The stages in one process without Celery: hints go straight to the stage they are for.
+
+`python -m tests.support.runner` works until every job has ended, or is held. What a test wants to
+know of the core (what is written when, and what a kill leaves behind) is the same as in a worker.
+"""
+
+import asyncio
+import logging
+import sys
+
+from sqlalchemy import text
+
+from worker import poll, run, store
+from worker.hints import Lot
+from worker.settings import settings
+from worker.wiring import Wiring, build, report
+
+TICK_S = 0.1
+LEFT = text("select count(*) from jobs where state not in ('succeeded', 'failed', 'cancelled', 'held')")
+STAGES = {"run": run.run, "store": store.store}
+
+
+async def work() -> None:
+    loop = asyncio.get_running_loop()
+    parts: list[Wiring] = []
+
+    def begin(lot: Lot, job_ids: list[int]) -> None:
+        task = loop.create_task(STAGES[lot.stage](job_ids, parts[0].desk))
+        tasks.add(task)
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(report_failure)
+
+    tasks: set[asyncio.Task[None]] = set()
+    parts.append(await build(settings(), loop, lambda lot, ids: void(loop.call_soon_threadsafe(begin, lot, ids))))
+    wiring = parts[0]
+    while await asyncio.to_thread(left, wiring):
+        for duty in (wiring.dispatch, wiring.fetch, wiring.rescue):
+            await asyncio.to_thread(duty)
+        await poll.poll(wiring.desk)
+        await asyncio.sleep(TICK_S)
+    await asyncio.to_thread(wiring.close)
+    await wiring.desk.client.close()
+
+
+def void(_result: object) -> None:
+    """A hint is sent and forgotten."""
+
+
+def left(wiring: Wiring) -> int:
+    with wiring.desk.writer.engine.connect() as conn:
+        return int(conn.execute(LEFT).scalar_one())
+
+
+def report_failure(task: "asyncio.Task[None]") -> None:
+    if not task.cancelled() and task.exception():
+        report(task)
+
+
+if __name__ == "__main__":
+    logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    asyncio.run(work())

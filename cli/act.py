@@ -9,7 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED
-from cli.options import data_dir_option, dollars, session
+from cli.options import data_dir_option, dollars, plural, session
 from models.state import JobState
 from worker import actions, report
 from worker.actions import Counts, Selection
@@ -23,22 +23,31 @@ def selected(database: Session, job: tuple[int, ...], batch: str | None, state: 
     return Selection(ids=list(job) or None, batch=batch_id, state=state)
 
 
-def tell(counts: Counts, *, what: str) -> None:
+def refuse_unknown(database: Session, job: tuple[int, ...]) -> None:
+    """Raise UsageError for ids that no job has: a typing error changes nothing."""
+    if unknown := report.unknown_ids(database.connection(), job):
+        named = ", ".join(map(str, unknown[:10]))
+        raise click.UsageError(f"there is no job {named}; nothing was changed")
+
+
+def tell(counts: Counts, *, what: str, asked: int = 0) -> None:
     if not counts.total:
         click.echo(f"no job was {what}: none of those named is in a state that allows it", err=True)
         sys.exit(FAILED)
     states = ", ".join(f"{count} {state}" for state, count in counts.by_state.items())
     cost = f"; it may cost {dollars(counts.cost)}" if counts.cost else ""
-    click.echo(f"{counts.total} jobs {what} (now {states}){cost}")
+    left = f"; {asked - counts.total} are in a state that does not allow it" if asked > counts.total else ""
+    click.echo(f"{plural(counts.total, 'job')} {what} (now {states}){cost}{left}")
 
 
 def act(
     job: tuple[int, ...], batch: str | None, state: str | None, do: Callable[[Session, Selection], Counts], what: str
 ) -> None:
     with session() as database:
+        refuse_unknown(database, job)
         counts = do(database, selected(database, job, batch, state))
         database.commit()
-    tell(counts, what=what)
+    tell(counts, what=what, asked=len(set(job)))
 
 
 @click.command()
@@ -82,6 +91,7 @@ def resolve(job: tuple[int, ...], *, how: Literal["retry", "fail"] | None) -> No
     if how is None:
         raise click.UsageError("say --retry or --fail")
     with session() as database:
+        refuse_unknown(database, job)
         counts = actions.resolve(database, list(job), how)
         database.commit()
-    tell(counts, what="resolved")
+    tell(counts, what="resolved", asked=len(set(job)))

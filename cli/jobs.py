@@ -51,7 +51,7 @@ def jobs(*, batch: str | None, as_json: bool, **wanted: Any) -> None:
             str(job["job"]),
             job["state"],
             job["model"],
-            short(job["key"] or str(job["row"] or "-"), 14),
+            short(job["key"] or (f"(row {job['row']})" if job["row"] else "-"), 14),
             dollars(job["cost"]),
             short(remark(job), 40),
         ]

@@ -65,6 +65,10 @@ class Dollars(click.ParamType[Decimal]):
 BUDGET = Dollars()
 
 
+def plural(count: int, noun: str) -> str:
+    return f"{count} {noun}{'s' * (count != 1)}"
+
+
 def dollars(amount: Any) -> str:
     return f"${amount:,.4f}".rstrip("0").rstrip(".") if amount else "$0"
 

@@ -19,17 +19,28 @@ from worker import reasons, report
 from worker.costs import SUBJECTS, By
 from worker.costs import costs as read_costs
 from worker.kick import kick
+from worker.manifest import parse_time
 from worker.waiting import why
+
+
+def warn_unknown(model: str) -> None:
+    """Providers add models, and people mistype them."""
+    if model != ACCOUNT and model_kind(model) is None:
+        click.echo(f"warning: model {model!r} is not known here; is it spelt right?", err=True)
 
 
 @click.command()
 @click.argument("model", default=ACCOUNT)
-@click.option("--until", type=click.DateTime(["%Y-%m-%dT%H:%M:%S", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d"]), help="UTC.")
+@click.option("--until", help="ISO 8601, such as 2026-12-31T18:00+01:00; without a zone it is UTC.")
 @click.option("--reason", default="paused by an operator", show_default=True)
 @data_dir_option
-def pause(model: str, *, until: datetime | None, reason: str) -> None:
+def pause(model: str, *, until: str | None, reason: str) -> None:
     """Make no more calls of MODEL, or, without one, of any."""
-    seconds = (until.replace(tzinfo=UTC) - datetime.now(UTC)).total_seconds() if until else None
+    try:
+        seconds = (parse_time(until) - datetime.now(UTC)).total_seconds() if until else None
+    except ValueError as error:
+        raise click.UsageError(f"--until: {error}") from None
+    warn_unknown(model)
     if seconds is not None and seconds <= 0:
         raise click.UsageError(f"--until {until} is over already")
     with session() as database:
@@ -50,7 +61,7 @@ def resume(model: str) -> None:
         click.echo(f"mediajobs: no limit is known for {model}; `mediajobs limits` lists them", err=True)
         sys.exit(WRONG_USE)
     kick()
-    click.echo(f"resumed {'everything' if model == ACCOUNT else model}")
+    click.echo("the account is resumed; models paused by name stay so" if model == ACCOUNT else f"{model} is resumed")
 
 
 @click.group(invoke_without_command=True)
@@ -91,6 +102,7 @@ def set_limit(model: str, *, concurrency: int | None, start: int | None, per_min
     """
     if concurrency is None and start is None and per_minute is None:
         raise click.UsageError("say --concurrency, --start or --per-minute")
+    warn_unknown(model)
     with session() as database:
         conn = database.connection()
         limit = published_limit(model, model_kind(model) or "video")
@@ -101,8 +113,8 @@ def set_limit(model: str, *, concurrency: int | None, start: int | None, per_min
             raise click.UsageError(str(error)) from None
         database.commit()
     kick()
-    rate = f", {now.per_minute} a minute" if now.per_minute else ""
-    click.echo(f"{model}: {now.learned} at once, {now.concurrency} at most{rate}")
+    rate = f"{now.per_minute} calls a minute at most" if now.per_minute else "no limit of calls a minute"
+    click.echo(f"{model}: {now.learned} at once now, {now.concurrency} at most; {rate}")
 
 
 def scope_of(database: Session, batch: str | None, model: str | None, *, day: bool) -> Scope:

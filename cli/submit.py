@@ -16,7 +16,7 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from cli.main import WRONG_USE
-from cli.options import BUDGET, connection, data_dir_option, dollars, session
+from cli.options import BUDGET, connection, data_dir_option, dollars, plural, session
 from models import money
 from worker.forecast import forecast_s, in_words
 from worker.kinds import KINDS
@@ -69,7 +69,7 @@ class Sieve:
 @click.option("--model", help="For rows that name none.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the file's name does not tell.")
-@click.option("--webhook", help="URL to tell when the batch ends.")
+@click.option("--webhook", help="URL, kept with the batch. Nothing is sent there yet.")
 @click.option("--budget", type=BUDGET, help="US dollars that the batch may cost; the rest of it waits.")
 @click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")
 @click.option("--dry-run", is_flag=True, help="Check every row and tell the cost; enqueue nothing.")
@@ -97,6 +97,10 @@ def submit(
     transcriptions `file`, a path relative to FILE) and, if wanted, `key`,
     `priority` and `run_at`. A row with n becomes n jobs.
     """
+    if str(file) != "-" and not file.exists():
+        raise click.UsageError(f"there is no file {file}")
+    if webhook is not None and not webhook.startswith(("https://", "http://")):
+        raise click.UsageError(f"--webhook {webhook!r} is no http(s) URL")
     form = form or format_of(file.name)
     if form is None:
         raise click.UsageError(f"cannot tell the format of {file}: name it with --format csv or --format jsonl")
@@ -232,7 +236,7 @@ def report(added: Inserted, sieve: Sieve, name: str, *, quiet: bool) -> None:
     sieve.tell()
     if not quiet:
         if sieve.bad_rows:
-            click.echo(f"skipped {len(sieve.bad_rows)} bad rows")
+            click.echo(f"skipped {plural(len(sieve.bad_rows), 'bad row')}")
         already = f", {added.already} were there already" if added.already else ""
-        click.echo(f"{added.added} jobs enqueued{already}; batch {name!r}, id:")
+        click.echo(f"{plural(added.added, 'job')} enqueued{already}; batch {name!r}, id:")
     click.echo(added.batch_id)

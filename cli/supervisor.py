@@ -97,12 +97,23 @@ class Supervisor:
             if kept.due_at is not None:
                 if now >= kept.due_at:
                     kept.due_at, kept.started_at = None, now
-                    kept.service.start()
+                    self._start_again(name, kept)
             elif not kept.service.alive():
-                kept.deaths = 1 if now - kept.started_at > STEADY_S else kept.deaths + 1
-                delay = min(MAX_DELAY_S, 0.25 * 2 ** (kept.deaths - 1))
-                kept.due_at = now + delay
-                self.say(f"{name} ended by itself; starting it again")
+                self._died(name, kept, "ended by itself")
+
+    def _start_again(self, name: str, kept: Kept) -> None:
+        try:
+            kept.service.start()
+        except Exception as error:  # noqa: BLE001 - whatever keeps it from starting may pass
+            self._died(name, kept, f"did not start ({error})")
+
+    def _died(self, name: str, kept: Kept, how: str) -> None:
+        """Start it again, ever later while it keeps ending."""
+        now = time.monotonic()
+        kept.deaths = 1 if now - kept.started_at > STEADY_S else kept.deaths + 1
+        delay = min(MAX_DELAY_S, 0.25 * 2 ** (kept.deaths - 1))
+        kept.due_at = now + delay
+        self.say(f"{name} {how}; starting it again")
 
     def stop(self) -> None:
         """Ask all children first, so that they end side by side; then wait for each, the last started first."""

@@ -91,9 +91,10 @@ def up(*, sandbox: bool, speed: float, port: int, no_flower: bool, workers: int,
     except (PostgresError, ValkeyError, RuntimeError) as error:
         click.echo(f"mediajobs: {error}", err=True)
         sys.exit(UNREACHABLE)
+        supervisor.kill()  # what could not start has nothing in hand
     finally:
-        (data_dir / SERVICES_FILE).unlink(missing_ok=True)
         supervisor.stop()
+        (data_dir / SERVICES_FILE).unlink(missing_ok=True)
         lock.close()
     click.echo("stopped", err=True)
 

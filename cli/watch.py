@@ -1,5 +1,6 @@
 """`mediajobs watch`, and the waiting of `submit --wait`."""
 
+import shlex
 import sys
 import time
 from collections.abc import Callable
@@ -83,11 +84,13 @@ def follow_lines(read: Callable[[], Status]) -> Status:
 def finish(found: Status) -> None:
     """Exit 0 only if all succeeded."""
     good = found.counts.get(JobState.SUCCEEDED, 0)
-    if found.stuck:
-        click.echo(f"{found.stuck} held: their outcome is unknown; see `mediajobs resolve --help`", err=True)
+    batch = f" --batch {shlex.quote(found.batch)}" if found.batch else ""
+    for state, count in found.counts.items():
+        if state in (JobState.FAILED, JobState.HELD, JobState.CANCELLED):
+            then = ", then `mediajobs resolve` decides: their outcome is unknown" if state == JobState.HELD else ""
+            click.echo(f"{count} {state}: `mediajobs jobs{batch} --state {state}` lists why{then}", err=True)
     if good < found.total:
-        click.echo(f"{found.total - good} of {found.total} did not succeed; `mediajobs jobs --state failed` lists why",
-                   err=True)  # fmt: skip
+        click.echo(f"{found.total - good} of {found.total} did not succeed", err=True)
         sys.exit(1)
 
 

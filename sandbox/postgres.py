@@ -79,6 +79,7 @@ class EmbeddedPostgres:
         if not (self._cluster / "PG_VERSION").exists():
             self._make_cluster()
         self._wait_for_predecessor()
+        self._process, seen = None, self._log_size()
         options = [part for name, value in self._options.items() for part in ("-c", f"{name}={value}")]
         command: list[Path | str] = [binaries() / "postgres", "-D", self._cluster, "-k", self._sockets, *options]
         deadline = time.monotonic() + START_TIMEOUT_S
@@ -87,8 +88,9 @@ class EmbeddedPostgres:
                 raise PostgresError(f"Postgres did not start:\n{self._log_end()}")
             if not self.alive():
                 # Ended at once: the sessions of a killed predecessor may hold on for a moment.
-                if self._process and "pre-existing shared memory" not in self._log_end():
-                    raise PostgresError(f"Postgres did not start:\n{self._log_end()}")
+                if self._process and "pre-existing shared memory" not in self._log_end(since=seen):
+                    raise PostgresError(f"Postgres did not start:\n{self._log_end(since=seen)}")
+                seen = self._log_size()
                 with self._log.open("ab") as log:
                     self._process = self._spawn(command, log)
             time.sleep(0.02)
@@ -160,8 +162,12 @@ class EmbeddedPostgres:
             return False
         return True
 
-    def _log_end(self) -> str:
-        return "\n".join(self._log.read_text(errors="replace").splitlines()[-15:])
+    def _log_size(self) -> int:
+        return self._log.stat().st_size if self._log.exists() else 0
+
+    def _log_end(self, *, since: int = 0) -> str:
+        """The last lines of the log, of those after the byte `since`."""
+        return "\n".join(self._log.read_bytes()[since:].decode(errors="replace").splitlines()[-15:])
 
 
 def is_postgres(pid: int) -> bool:

@@ -24,10 +24,12 @@ __all__ = [
     "Checked",
     "Intent",
     "Kind",
+    "NotBool",
     "OnUnknown",
     "Output",
     "Outputs",
     "Pending",
+    "Prompt",
     "Remote",
     "RemoteFailed",
     "Result",
@@ -65,7 +67,23 @@ def from_cell(value: Any) -> Any:
 
 
 Cell = BeforeValidator(from_cell)
+
+
+def not_blank(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is blank; say what is to be made")
+    return value
+
+
+def not_bool(value: Any) -> Any:
+    if isinstance(value, bool):
+        raise ValueError("is no number")  # noqa: TRY004 - of the value, for pydantic
+    return value
+
+
 Text = Annotated[str, AfterValidator(storable)]
+Prompt = Annotated[str, AfterValidator(storable), AfterValidator(not_blank)]
+NotBool = BeforeValidator(not_bool)
 UserId = Annotated[str, Field(min_length=6, max_length=128), AfterValidator(storable)]
 
 
@@ -109,23 +127,26 @@ def refuse(
     title: str, given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: str, other: str | None
 ) -> None:
     """Raise the ValidationError that names unknown fields and a model of another kind."""
-    lines = [line_of(name, given[name], OURS.get(name) or unknown_field(name, fields)) for name in unknown]
+    lines = [
+        line_of(name, given[name], OURS.get(name) or unknown_field(name, given[name], fields), kind="unknown_field")
+        for name in unknown
+    ]
     if other not in (None, kind):
         reason = f"is a model for {other} jobs, not for {kind}; choose another, or submit with --kind {other}"
         lines.append(line_of("model", given["model"], reason))
     raise ValidationError.from_exception_data(title, lines)
 
 
-def line_of(name: str, value: Any, reason: str) -> InitErrorDetails:
+def line_of(name: str, value: Any, reason: str, *, kind: str = "value_error") -> InitErrorDetails:
     # The reason is a value of the message, so that its braces are no places to fill.
-    error = PydanticCustomError("value_error", "{reason}", {"reason": reason})
+    error = PydanticCustomError(kind, "{reason}", {"reason": reason})
     return InitErrorDetails(type=error, loc=(name,), input=value)
 
 
-def unknown_field(name: str, fields: list[str]) -> str:
+def unknown_field(name: str, value: Any, fields: list[str]) -> str:
     near = get_close_matches(name, fields, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
-    return f"is no field of this kind; {meant}known are {', '.join(fields)}"
+    return f"is no field of this kind (it holds {str(value)[:40]!r}); {meant}known are {', '.join(fields)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -88,7 +88,7 @@ def read(
 def checked(
     record: Record, kind: Kind, folder: Path, model: str | None, keys: dict[int, int]
 ) -> Iterator[Good | Problem]:
-    """One record's outcome; `keys` holds a hash of each key that was seen, and its row."""
+    """One record's outcome; `keys` holds a hash of each key that was seen or made, and its row."""
     problems: list[Problem] = []
 
     def problem(field: str | None, message: str) -> None:
@@ -107,19 +107,22 @@ def checked(
                 own[name] = parse(own[name])
             except ValueError as error:
                 problem(name, str(error))
-    if isinstance(key := own.get("key"), str):
-        first = keys.setdefault(hash(key), record.row)
-        if first != record.row:
-            problem("key", f"{key!r} is in row {first} already; give each row its own key")
+    rows: list[Row] = []
+    warnings: list[str] = []
     try:
         found = kind.check(rest, folder)
+        rows, warnings = list(split(found, number=record.row, order=record.row, own=own)), found.warnings
     except ValidationError as error:
         for each in error.errors(include_url=False):
             problem(*explain(each))
+    # A row that becomes several jobs has a key for each: they too must be its own.
+    for key in dict.fromkeys([own.get("key"), *(row.key for row in rows if row.named)]):
+        if isinstance(key, str) and (first := keys.setdefault(hash(key), record.row)) != record.row:
+            problem("key", f"{key!r} is in row {first} already; give each row its own key")
     if problems:
         yield from problems
         return
-    yield Good(list(split(found, number=record.row, order=record.row, own=own)), found.warnings)
+    yield Good(rows, warnings)
 
 
 def explain(error: Any) -> tuple[str | None, str]:
@@ -132,6 +135,8 @@ def explain(error: Any) -> tuple[str | None, str]:
         case "value_error" if field is None:  # of the row as a whole: it begins with its field's name
             name, _, message = error["msg"].removeprefix("Value error, ").partition(": ")
             return (name, message) if message else (None, name)
+        case "unknown_field":
+            return field, error["msg"]
         case "value_error":
             return field, f"{value} {error['msg'].removeprefix('Value error, ')}"
         case "string_too_long" | "too_long" if isinstance(error["input"], str):
@@ -205,7 +210,7 @@ def jsonl_records(file: BinaryIO) -> Iterator[Record | Problem]:
             yield Problem(row, line, None, text.message)
             continue
         try:
-            fields = json.loads(text)
+            fields = json.loads(text, object_pairs_hook=without_doubles)
         except ValueError as error:
             detail = f"{error.msg} at place {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
             yield Problem(row, line, None, f"is no JSON: {detail}")
@@ -216,7 +221,17 @@ def jsonl_records(file: BinaryIO) -> Iterator[Record | Problem]:
         if isinstance(fields, dict):
             yield Record(row, line, fields)
         else:
-            yield Problem(row, line, None, f"is no JSON object but {shown(fields)}; write one object a line")
+            yield Problem(row, line, None, f"is no JSON object but {text.strip()[:60]}; write one object a line")
+
+
+def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """An object; ValueError if it has a field twice, of which one would be lost."""
+    found = dict(pairs)
+    if len(found) < len(pairs):
+        names = [name for name, _ in pairs]
+        double = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"the field {double!r} is there twice")
+    return found
 
 
 def csv_records(file: BinaryIO) -> Iterator[Record | Problem]:

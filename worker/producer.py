@@ -190,10 +190,11 @@ INSERT = """
             estimate
         from given order by place
         on conflict do nothing
-        returning id, dedupe
+        returning id, dedupe, kind, args
     )
-    select g.place, coalesce(a.id, j.id) as id, a.id is not null as added,
-        a.id is not null or j.args = cast(g.args as jsonb) and j.kind = :kind as same
+    select g.place, coalesce(a.id, j.id) as id,
+        a.id is not null and row_number() over (partition by g.dedupe order by g.place) = 1 as added,
+        coalesce(a.args, j.args) = cast(g.args as jsonb) and coalesce(a.kind, j.kind) = :kind as same
     from given g
     left join added a on a.dedupe = g.dedupe
     left join jobs j on a.id is null and j.dedupe = g.dedupe and j.batch_id {}

@@ -1,6 +1,6 @@
 """Reads for people: how batches stand, why the rest waits, what a job went through."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -116,6 +116,12 @@ def jobs(conn: Connection, wanted: Filter) -> list[dict[str, Any]]:
         queued = job["state"] == JobState.QUEUED
         job["waiting_for"] = known.why(job["model"], batch_id, run_at=run_at, least=least) if queued else None
     return found
+
+
+def unknown_ids(conn: Connection, ids: Sequence[int]) -> list[int]:
+    """Those of the ids that no job has."""
+    known = set(conn.execute(text("select id from jobs where id = any(:ids)"), {"ids": list(ids)}).scalars())
+    return [each for each in ids if each not in known]
 
 
 ATTEMPTS = text("""

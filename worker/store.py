@@ -54,7 +54,7 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
                 failpoint("store.fetching")
                 stored = [
                     await keep(f"{fetch.job_id // 1000:06d}/{fetch.job_id}-{index}", index, output, desk)
-                    for index, output in enumerate(result.outputs)
+                    for index, output in small_first(result.outputs)
                 ]
                 failpoint("store.stored")
     except asyncio.CancelledError:
@@ -69,6 +69,11 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
         message = f"cannot store the output: {type(error).__name__}: {error}"
         return verdict.not_stored(fetch, "storage_failed", message, gone=False, chance=chance)
     return verdict.stored(fetch, tuple(stored))
+
+
+def small_first(outputs: Sequence[Output]) -> list[tuple[int, Output]]:
+    """Covers before their videos: one that is not there yet makes no video download again."""
+    return sorted(enumerate(outputs), key=lambda each: each[1].role != "cover")
 
 
 async def keep(stem: str, index: int, output: Output, desk: Desk) -> StoredOutput:

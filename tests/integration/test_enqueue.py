@@ -131,3 +131,11 @@ def test_an_async_session_serves_too(engine: Engine, database_url: str, kicks: K
 def test_an_unknown_kind_is_named(engine: Engine) -> None:
     with Session(engine) as session, pytest.raises(UnknownKindError, match="kind 'musik' is not known; known are"):
         enqueue(session, "musik", ARGS)
+
+
+def test_one_key_for_two_inputs_of_a_call_is_an_error(engine: Engine) -> None:
+    with Session(engine) as session, pytest.raises(KeyTakenError, match="'k'"):
+        enqueue_many(session, "image", [{"prompt": "first", "key": "k"}, {"prompt": "second", "key": "k"}])
+    with Session(engine) as session:
+        first, second = enqueue_many(session, "image", [{"prompt": "same", "key": "k"}] * 2)
+        assert first == second

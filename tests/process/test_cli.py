@@ -93,7 +93,7 @@ def test_failures_say_why_and_can_be_retried(stack: Stack) -> None:
         "message": "System detected potentially unsafe or sensitive content in input or generation",
     }
     assert (bad["cost"], bad["outputs"], bad["attempts"]) == (0, [], 1)
-    assert "1 jobs retried (now 1 queued); it may cost $0.01" in stack.run("retry", "--batch", "m", "--state", "failed")
+    assert "1 job retried (now 1 queued); it may cost $0.01" in stack.run("retry", "--batch", "m", "--state", "failed")
     stack.run("watch", "m", code=1)
     assert stack.manifest("m")[1]["attempts"] == 1
     assert "no job was retried" in stack.run("retry", str(stack.manifest("m")[0]["job"]), code=1)
@@ -129,7 +129,7 @@ def test_bad_rows_are_named_and_nothing_is_enqueued(stack: Stack) -> None:
         "row 2 (line 3): prompt: is missing",
         "row 3 (line 4): size: 1x1 is not offered by cogview-4-250304",
         "row 4 (line 5): n: 'many' is not valid",
-        "row 5 (line 6): modle: 'x' is no field of this kind; did you mean model?",
+        "row 5 (line 6): modle: is no field of this kind (it holds 'x'); did you mean model?",
         "row 6 (line 7): model: 'cogvideox-3' is a model for video jobs",
         "row 7 (line 8): key: 'a' is in row 1 already",
         "6 bad rows; nothing was enqueued",

@@ -6,6 +6,7 @@ import json
 import os
 import signal
 from collections import Counter
+from functools import partial
 from pathlib import Path
 
 import av
@@ -130,3 +131,19 @@ def test_a_clean_stop_leaves_nothing_running_and_nothing_lost(stack: Stack, fold
     with stack.database() as conn:
         row = conn.execute("select count(*) from attempts where outcome = 'unknown'").fetchone()
     assert row == (0,)  # calls under way were finished, not cut off
+
+
+def successor(stack: Stack, program: str, pid: int) -> bool:
+    return bool(set(stack.pids(program)) - {pid})
+
+
+def test_kill_9_of_postgres_and_of_the_broker_under_a_running_up(stack: Stack) -> None:
+    submit_mixed(stack)
+    for program, count in (("bin/postgres", 3), ("valkey-server", 12)):
+        stack.wait_for("images", "succeeded", count)
+        [pid] = stack.pids(program)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(partial(successor, stack, program, pid), what=f"the successor of {program}")
+    wait_until(lambda: ended(stack), what="the end of all jobs after the kills")
+    check_outputs(stack)
+    check_ledger(stack)

@@ -15,7 +15,7 @@ from sandbox.process import SandboxProcess
 from worker.actions import Selection, resolve, retry
 from worker.audit import against_ledger, audit
 from worker.kinds import KINDS
-from worker.producer import insert_rows, split
+from worker.producer import Row, insert_rows, split
 from worker.storage import Storage
 
 TIMEOUT_S = 60.0
@@ -41,7 +41,7 @@ class Core:
 
     def enqueue(self, kind: str, *inputs: dict[str, Any], batch: str = "b") -> list[int]:
         """Each input has its key in its prompt too, so that the ledger knows whose it is."""
-        rows = []
+        rows: list[Row] = []
         for number, given in enumerate(inputs, 1):
             key = given.get("key") or f"{kind}-{batch}-{number}"
             rest = {name: value for name, value in given.items() if name not in {"key", "priority", "run_at"}}

@@ -6,13 +6,25 @@ Limits: docs.z.ai/api-reference/image/generate-image; custom sizes: bigmodel's p
 import base64
 import binascii
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from provider.catalog import MODELS
 from provider.wire import Json, Request
-from worker.kind import Args, Checked, Intent, Kind, Output, Outputs, Text, UnreadableAnswerError, read_args
+from worker.kind import (
+    Args,
+    Checked,
+    Intent,
+    Kind,
+    NotBool,
+    Output,
+    Outputs,
+    Prompt,
+    Text,
+    UnreadableAnswerError,
+    read_args,
+)
 
 #: The documentation names no limit; a longer prompt is a mistake in the file.
 MAX_PROMPT = 4000
@@ -20,11 +32,11 @@ MAX_IMAGES = 100
 
 
 class ImageArgs(Args):
-    prompt: Text = Field(min_length=1, max_length=MAX_PROMPT)
+    prompt: Prompt = Field(min_length=1, max_length=MAX_PROMPT)
     size: Text | None = None
     quality: Literal["hd", "standard"] | None = None
     #: The API makes one image a call: a row with n becomes n jobs. Not sent.
-    n: int = Field(default=1, ge=1, le=MAX_IMAGES)
+    n: Annotated[int, NotBool] = Field(default=1, ge=1, le=MAX_IMAGES)
 
     @field_validator("size")
     @classmethod

@@ -3,11 +3,12 @@
 Fields and limits per model: docs.z.ai/api-reference/video.
 """
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
 from provider.wire import Json, Request
 from worker.kind import (
@@ -16,10 +17,12 @@ from worker.kind import (
     Checked,
     Intent,
     Kind,
+    NotBool,
     OnUnknown,
     Output,
     Outputs,
     Pending,
+    Prompt,
     Remote,
     RemoteFailed,
     Result,
@@ -29,19 +32,37 @@ from worker.kind import (
 )
 
 MAX_PROMPT = 512
+#: The shortest base64 that may be an image: the smallest PNG has 67 bytes.
+MIN_BASE64 = 80
+BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}")
+
+
+def is_image(value: str) -> bool:
+    """Whether it is a URL or base64, as the API takes images."""
+    if value.startswith(("https://", "http://", "data:image/")):
+        return True
+    return len(value) >= MIN_BASE64 and BASE64.fullmatch(value) is not None
 
 
 class VideoArgs(Args):
-    prompt: Text | None = Field(default=None, min_length=1, max_length=MAX_PROMPT)
+    prompt: Prompt | None = Field(default=None, min_length=1, max_length=MAX_PROMPT)
     image_url: Annotated[Text | list[Text] | None, Cell] = None
     size: Text | None = None
-    duration: int | None = None
+    duration: Annotated[int, NotBool] | None = None
     quality: Literal["speed", "quality"] | None = None
-    fps: int | None = None
+    fps: Annotated[int, NotBool] | None = None
     with_audio: bool | None = None
     style: Literal["general", "anime"] | None = None
     aspect_ratio: Literal["16:9", "9:16", "1:1"] | None = None
     movement_amplitude: Literal["auto", "small", "medium", "large"] | None = None
+
+    @field_validator("image_url")
+    @classmethod
+    def images_are_images(cls, given: str | list[str] | None) -> str | list[str] | None:
+        for each in [given] if isinstance(given, str) else given or []:
+            if not is_image(each):
+                raise ValueError(f"names {each[:60]!r}, which is neither an http(s) URL nor base64 of an image")
+        return given
 
     @property
     def images(self) -> int:
@@ -95,7 +116,7 @@ def check_rules(args: VideoArgs, rules: Rules) -> None:
     least, most = rules.images
     if not least <= args.images <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
-        raise ValueError(f"image_url: {args.model} takes {wanted} images, got {args.images}")
+        raise ValueError(f"image_url: {args.model} takes {wanted} image{'s' * (wanted != '1')}, got {args.images}")
     if args.images == 2 and args.model == "cogvideox-3" and args.quality == "quality":
         raise ValueError("quality: first and last frame work in 'speed' mode only; use 'speed' or leave it out")
     if args.prompt is None and args.model == "viduq1-text":

@@ -86,3 +86,9 @@ def test_the_video_and_its_cover_are_taken_and_a_missing_cover_is_no_harm() -> N
 def test_the_poll_asks_for_the_id_as_it_is() -> None:
     assert KIND.poll is not None
     assert KIND.poll("a/b").path == {"id": "a/b"}
+
+
+@pytest.mark.parametrize("image", ["notaurl", "ftp://h/a.png", ["https://h/a.png", "b.png"]])
+def test_what_is_no_image_is_refused(image: object) -> None:
+    with pytest.raises(ValidationError, match=r"neither an http\(s\) URL nor base64"):
+        KIND.check({"prompt": "x", "image_url": image}, Path())

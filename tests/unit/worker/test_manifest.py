@@ -28,7 +28,7 @@ def told(text: str | bytes, form: Format = "csv") -> list[str]:
 CASES: dict[str, tuple[Format, str | bytes, str]] = {
     "unknown column": (
         "csv", "prompt,sise\na,1x1\n",
-        "row 1 (line 2): sise: '1x1' is no field of this kind; did you mean size?",
+        "row 1 (line 2): sise: is no field of this kind (it holds '1x1'); did you mean size?",
     ),
     "missing field": ("csv", "key,prompt\nk,\n", "row 1 (line 2): prompt: is missing; give it a value"),
     "missing in JSON": ("jsonl", '{"prompt": null}\n', "row 1 (line 1): prompt: is missing; give it a value"),
@@ -42,8 +42,15 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
     "size": ("csv", "prompt,size\na,99x99\n", "row 1 (line 2): size: 99x99 is not offered by cogview-4-250304"),
     "size without form": ("csv", "prompt,size\na,big\n", "row 1 (line 2): size: 'big' must be WIDTHxHEIGHT"),
     "short user_id": ("csv", "prompt,user_id\na,bob\n", "row 1 (line 2): user_id: 'bob' is not valid"),
-    "request_id is ours": ("csv", "prompt,request_id\na,x\n", "request_id: 'x' is made by mediajobs"),
+    "request_id is ours": ("csv", "prompt,request_id\na,x\n", "request_id: is made by mediajobs"),
     "duplicate key": ("csv", "key,prompt\nk,a\nk,b\n", "row 2 (line 3): key: 'k' is in row 1 already"),
+    "a key like one of several": (
+        "jsonl", '{"prompt": "a", "key": "z", "n": 2}\n{"prompt": "b", "key": "z#1"}\n',
+        "row 2 (line 2): key: 'z#1' is in row 1 already",
+    ),
+    "a field twice": ("jsonl", '{"prompt": "a", "prompt": "b"}\n', "the field 'prompt' is there twice"),
+    "blank prompt": ("csv", "prompt\n   \n", "row 1 (line 2): prompt: '   ' is blank"),
+    "true for a number": ("jsonl", '{"prompt": "a", "n": true}\n', "row 1 (line 1): n: True is no number"),
     "priority": ("csv", "prompt,priority\na,high\n", "row 1 (line 2): priority: 'high' is no whole number"),
     "run_at": ("csv", "prompt,run_at\na,soon\n", "row 1 (line 2): run_at: 'soon' is no time"),
     "not UTF-8": ("csv", b"prompt\nok\ncaf\xe9\n", "row 2 (line 3): is not UTF-8 (byte 0xe9 at place 4)"),

@@ -24,9 +24,9 @@ SWEEP_S = 3600.0
 SOCKET_S = 10
 
 
-def make_app() -> Celery:
+def make_app(broker_url: str | None) -> Celery:
     tick_s = settings().tick_s
-    app = Celery("mediajobs", broker=settings().broker_url, include=["worker.tasks"])
+    app = Celery("mediajobs", broker=broker_url, include=["worker.tasks"])
     app.conf.update(
         accept_content=["json"],
         beat_scheduler="celery.beat:Scheduler",  # ticks keep no state: nothing to store in a file
@@ -66,4 +66,4 @@ def make_app() -> Celery:
     return app
 
 
-app = make_app()
+app = make_app(settings().broker_url)

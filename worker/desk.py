@@ -24,6 +24,7 @@ class Desk:
     #: Seconds for which a poll or a download that dies with its process delays the next one.
     lease_s: float
     max_download_bytes: int
+    max_gone: int
     #: Downloads at once in this process: they take memory and bandwidth, not slots.
     downloads: asyncio.Semaphore
     read_source: Callable[[str], Awaitable[bytes]]

@@ -53,6 +53,8 @@ class Settings(BaseSettings):
     #: Downloads at once in one process.
     downloads: int = Field(default=32, gt=0)
     max_download_bytes: int = Field(default=4 * 1024**3, gt=0)
+    #: Times that a result's URL may have no file, or a wrong one, before it counts as dead: about a minute.
+    max_gone: int = Field(default=8, gt=0)
     #: With less room on the disk of the outputs no new call is made.
     min_free_bytes: int = Field(default=1024**3, ge=0)
     #: US dollars a call, or a minute of audio, by model: where yours are not the published ones.

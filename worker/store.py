@@ -6,6 +6,7 @@ import json
 import logging
 import random
 from collections.abc import AsyncIterator, Sequence
+from typing import Any
 
 from models.transitions import Fetch, StoredOutput
 from provider.client import DownloadError
@@ -47,7 +48,7 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
         return verdict.nothing_to_store(fetch, str(error))
     if not isinstance(result, Outputs) or not result.outputs:
         return verdict.nothing_to_store(fetch, "the answer names no output")
-    chance = random.random()
+    rules: Any = {"max_gone": desk.max_gone, "chance": random.random()}
     try:
         with desk.in_hand.cuttable():
             async with desk.downloads:
@@ -61,13 +62,13 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
         return verdict.fetch_given_back(fetch)
     except (DownloadError, BadDownloadError) as error:
         gone = isinstance(error, BadDownloadError) or error.gone
-        return verdict.not_stored(fetch, "download_failed", str(error), gone=gone, chance=chance)
+        return verdict.not_stored(fetch, "download_failed", str(error), gone=gone, **rules)
     except TooLargeError as error:
         return verdict.too_large(fetch, str(error))
     except Exception as error:
         log.exception("job %d: cannot store", fetch.job_id)
         message = f"cannot store the output: {type(error).__name__}: {error}"
-        return verdict.not_stored(fetch, "storage_failed", message, gone=False, chance=chance)
+        return verdict.not_stored(fetch, "storage_failed", message, gone=False, **rules)
     return verdict.stored(fetch, tuple(stored))
 
 

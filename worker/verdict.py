@@ -26,8 +26,6 @@ MAX_CRASHES = 2
 MAX_FETCH_CRASHES = 5
 RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
-#: Times that a result's URL may have no file, or a wrong one, before it counts as dead: about a minute.
-MAX_GONE = 8
 FETCH_BASE_S = 0.5
 FETCH_CAP_S = 60.0
 #: An id that the API does not know may be known in a moment; after this it is a person's matter.
@@ -150,7 +148,7 @@ def snoozed(move: Move, wait_s: float, effects: tuple[Effect, ...]) -> Outcome:
 
 def unknown(claim: Claim, error: ProviderError, policy: OnUnknown, *, chance: float) -> Outcome:
     """The answer was lost after sending: it may be accepted, and on the bill."""
-    code, message = error.code or "answer_lost", error.message
+    code, message = error.code or str(error.http_status or "answer_lost"), error.message
     end = AttemptEnd(
         number=claim.number, outcome="unknown", http_status=error.http_status, error_code=code,
         error_message=message, excerpt=error.excerpt, possibly_charged=True,
@@ -262,13 +260,13 @@ def stored(fetch: Fetch, outputs: tuple[StoredOutput, ...]) -> Outcome:
     return Outcome(from_storing(fetch, JobState.SUCCEEDED, outputs=outputs))
 
 
-def not_stored(fetch: Fetch, code: str, message: str, *, gone: bool, chance: float) -> Outcome:
+def not_stored(fetch: Fetch, code: str, message: str, *, gone: bool, max_gone: int, chance: float) -> Outcome:
     """An output could not be fetched or kept: try the download again, never the generation.
 
-    `gone`: it is the file that is amiss, not the way to it or the store. When it stays so, or when
-    its URL must have died meanwhile, the provider is asked for the result once more.
+    `gone`: it is the file that is amiss, not the way to it or the store. When it is so for `max_gone`
+    tries, or when its URL must have died meanwhile, the provider is asked for the result once more.
     """
-    if fetch.expires_in_s > 0 and not (gone and fetch.fetches >= MAX_GONE):
+    if fetch.expires_in_s > 0 and not (gone and fetch.fetches >= max_gone):
         # Never at once: a result's URL may answer 404 for a moment after the answer that names it.
         delay_s = FETCH_BASE_S / 2 + backoff_s(fetch.fetches, base_s=FETCH_BASE_S, cap_s=FETCH_CAP_S, chance=chance)
         return Outcome(from_storing(fetch, JobState.STORING, delay_s=delay_s, error_code=code, error_message=message))

@@ -56,8 +56,8 @@ def why(
         return f"{state.model} is paused{until(state.paused_until, probing=state.probing)}: {state.pause_reason}"
     for budget in budgets:
         if budget.left < least:
-            held = f", ${budget.reserved:f} reserved" if budget.reserved else ""
-            return f"budget: {budget.name} has ${budget.amount:f}, ${budget.spent:f} is spent{held}"
+            held = f", {usd(budget.reserved)} reserved" if budget.reserved else ""
+            return f"budget: {budget.name} has {usd(budget.amount)}, {usd(budget.spent)} is spent{held}"
     behind = f"; {ahead} jobs of higher priority go first, but for every {EVERY}th slot" if ahead else ""
     if state.in_use >= state.slots:
         learned = f" (learned; {state.concurrency} are set)" if state.slots < state.concurrency else ""
@@ -65,6 +65,10 @@ def why(
     if state.per_minute is not None and state.rate_in_s > 0:
         return f"rate: {state.per_minute} calls of {state.model} a minute; the next in {state.rate_in_s:.0f} s{behind}"
     return f"dispatch{behind}"
+
+
+def usd(amount: Decimal) -> str:
+    return f"${amount.normalize():f}"
 
 
 def until(end: datetime | None, *, probing: bool = False) -> str:

@@ -136,6 +136,7 @@ async def build(config: Settings, loop: asyncio.AbstractEventLoop, send: Send = 
         poll_rules=PollRules(first_s=config.poll_first_s, max_s=config.poll_max_s),
         lease_s=config.lease_s,
         max_download_bytes=config.max_download_bytes,
+        max_gone=config.max_gone,
         downloads=asyncio.Semaphore(config.downloads),
         read_source=read_source,
     )

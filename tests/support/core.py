@@ -26,6 +26,7 @@ QUICK = {
     "MEDIAJOBS_POLL_FIRST_S": "0.2",
     "MEDIAJOBS_POLL_MAX_S": "0.5",
     "MEDIAJOBS_PROBE_S": "0.5",
+    "MEDIAJOBS_MAX_GONE": "4",
 }
 
 

@@ -18,9 +18,10 @@ from worker.kind import OnUnknown
 from worker.kinds import KINDS
 from worker.media import url_life_s
 from worker.policy import policy_of
-from worker.verdict import MAX_CRASHES, MAX_GONE, PATIENCE_S, PollRules
+from worker.verdict import MAX_CRASHES, PATIENCE_S, PollRules
 
 NOW = datetime(2026, 11, 25, tzinfo=UTC)
+MAX_GONE = 8
 RULES = PollRules(first_s=5.0, max_s=30.0)
 IMAGE, VIDEO = KINDS["image"], KINDS["video"]
 A, S = Action, JobState
@@ -236,7 +237,7 @@ DOWNLOADS: dict[str, tuple[Fetch, bool, JobState, str]] = {
 def test_a_download_is_tried_again_and_the_result_asked_for_once(
     fetched: Fetch, gone: bool, state: JobState, code: str
 ) -> None:
-    move = verdict.not_stored(fetched, "download_failed", "404", gone=gone, chance=0.0).move
+    move = verdict.not_stored(fetched, "download_failed", "404", gone=gone, max_gone=MAX_GONE, chance=0.0).move
     assert (move.target, move.error_code) == (state, code)
     assert move.delay_s > 0 or state is not S.STORING
 

@@ -1,6 +1,7 @@
 """Backoff, polls, reasons and downloads: small decisions, each with its table."""
 
 from datetime import UTC, datetime
+from decimal import Decimal
 
 import pytest
 from hypothesis import given
@@ -9,7 +10,7 @@ from hypothesis import strategies as st
 from worker.backoff import backoff_s
 from worker.media import BadDownloadError, check_download, sniff, suffix_for
 from worker.pollplan import next_poll_s
-from worker.waiting import ModelState, later, why
+from worker.waiting import BudgetState, ModelState, later, why
 
 CHANCES = st.floats(0, 1, exclude_max=True)
 
@@ -39,11 +40,31 @@ REASONS: dict[str, tuple[ModelState, str]] = {
         ModelState(model="m", in_use=0, slots=5, concurrency=5, pause_reason="no balance", paused_until=WHEN),
         "m is paused until 2026-11-24 10:00:00 UTC: no balance",
     ),
+    "half open": (
+        ModelState(model="m", in_use=1, slots=5, concurrency=5, pause_reason="no balance", probing=True),
+        "m is paused, and one job looks whether it goes on: no balance",
+    ),
     "account": (
         ModelState(model="m", in_use=0, slots=5, concurrency=5, pause_reason="x", account_reason="locked"),
         "the account is paused until resumed: locked",
     ),
 }
+
+
+FREE = ModelState(model="m", in_use=0, slots=5, concurrency=5)
+SPENT = BudgetState("batch b", Decimal("1.500000"), Decimal("1.400000"), Decimal("0.050000"))
+
+
+def test_a_budget_is_the_reason_where_it_has_too_little() -> None:
+    said = "budget: batch b has $1.5, $1.4 is spent, $0.05 reserved"
+    assert why(FREE, budgets=(SPENT,), least=Decimal("0.06")) == said
+    assert why(FREE, budgets=(SPENT,), least=Decimal("0.05")) == "dispatch"
+
+
+def test_a_rate_and_what_goes_first_are_reasons() -> None:
+    paced = ModelState(model="m", in_use=0, slots=5, concurrency=5, per_minute=60, rate_in_s=3.2)
+    assert why(paced) == "rate: 60 calls of m a minute; the next in 3 s"
+    assert why(FREE, ahead=7) == "dispatch; 7 jobs of higher priority go first, but for every 16th slot"
 
 
 @pytest.mark.parametrize(("state", "reason"), REASONS.values(), ids=REASONS)

@@ -129,6 +129,8 @@ class Move:
     #: This step adds a charge that nobody can be sure of.
     possibly_charged: bool = False
     crashed: bool = False
+    #: It waits on, but its slot goes to others.
+    frees_slot: bool = False
     #: Seconds that the result's URLs are believed to live.
     expires_s: float | None = None
     attempt_end: AttemptEnd | None = None
@@ -145,10 +147,7 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A step that was made. `freed`: the model's slot came back.
-
-    `released`, `spent`: US dollars that budgets held for it, and that it cost or may have cost.
-    """
+    """A step that was made. `freed`: the model's slot came back; `released`: US dollars that budgets held for it."""
 
     job_id: int
     state: JobState
@@ -157,7 +156,16 @@ class Moved:
     freed: bool
     batch_id: int | None
     released: Decimal
-    spent: Decimal
+
+
+@dataclass(frozen=True, slots=True)
+class Spent:
+    """A change of what a job's requests cost, or may have cost; US dollars, less than 0 if it turned out free."""
+
+    job_id: int
+    model: str
+    batch_id: int | None
+    amount: Decimal
 
 
 def rows_of(items: Sequence[Any], *names: str) -> dict[str, list[Any]]:
@@ -317,9 +325,9 @@ SETTLE = text(f"""
             cast(:delay_s as float8[]), cast(:give_back as boolean[]), cast(:remote_id as text[]),
             cast(:next_request_id as text[]), cast(:error_code as text[]), cast(:error_message as text[]),
             cast(:cost as numeric[]), cast(:possibly_charged as boolean[]), cast(:crashed as boolean[]),
-            cast(:unknown as boolean[]), cast(:expires_s as float8[])
+            cast(:unknown as boolean[]), cast(:frees_slot as boolean[]), cast(:expires_s as float8[])
         ) as m (id, fence, source, wanted, delay_s, give_back, remote_id, next_request_id, error_code,
-            error_message, cost, possibly_charged, crashed, unknown, expires_s)
+            error_message, cost, possibly_charged, crashed, unknown, frees_slot, expires_s)
     ), before as (
         select j.id, j.state, j.holds_slot, j.reserved, l.slot_scope,
             case when j.cancel_requested and (
@@ -332,7 +340,7 @@ SETTLE = text(f"""
     )
     update jobs j set
         state = b.target,
-        holds_slot = b.holds_slot and b.target = 'waiting' and b.slot_scope = 'task',
+        holds_slot = b.holds_slot and b.target = 'waiting' and b.slot_scope = 'task' and not m.frees_slot,
         reserved = 0,
         lease_until = null,
         worker = null,
@@ -360,25 +368,37 @@ SETTLE = text(f"""
     from moves m join before b on b.id = m.id
     where j.id = m.id and j.fence = m.fence
     returning j.id as job_id, j.state, j.kind, j.model, b.holds_slot and not j.holds_slot as freed, j.batch_id,
-        b.reserved as released, m.cost + case when m.possibly_charged then j.estimate else 0 end as spent
+        b.reserved as released
 """)
 
 # An attempt is closed by its own number, whoever holds the job by now: what a late answer brings was paid for.
-END_ATTEMPTS = text("""
+# Its money before is read under the row's lock: an expired claim and its late answer may close it at once.
+WORTH = "({0}.cost + case when {0}.possibly_charged then greatest(j.estimate - {0}.cost, 0) else 0 end)"
+END_ATTEMPTS = text(f"""
+    with ends as (
+        select * from unnest(
+            cast(:job_id as bigint[]), cast(:number as bigint[]), cast(:outcome as text[]),
+            cast(:http_status as int[]), cast(:error_code as text[]), cast(:error_message as text[]),
+            cast(:excerpt as text[]), cast(:answer as bytea[]), cast(:remote_id as text[]), cast(:cost as numeric[]),
+            cast(:possibly_charged as boolean[])
+        ) as e (job_id, number, outcome, http_status, error_code, error_message, excerpt, answer, remote_id, cost,
+            possibly_charged)
+    ), before as (
+        select a.job_id, a.number, a.cost, a.possibly_charged
+        from attempts a join ends e on e.job_id = a.job_id and e.number = a.number
+        order by a.job_id, a.number for update of a
+    )
     update attempts a set
         ended_at = now(), outcome = e.outcome, http_status = e.http_status, error_code = e.error_code,
         error_message = e.error_message, excerpt = e.excerpt, answer = coalesce(e.answer, a.answer),
         remote_id = coalesce(e.remote_id, a.remote_id), cost = a.cost + e.cost,
         -- Once the answer is there, be it a refusal, nothing is in doubt.
         possibly_charged = e.possibly_charged or a.possibly_charged and e.outcome = 'unknown'
-    from unnest(
-        cast(:job_id as bigint[]), cast(:number as bigint[]), cast(:outcome as text[]), cast(:http_status as int[]),
-        cast(:error_code as text[]), cast(:error_message as text[]), cast(:excerpt as text[]),
-        cast(:answer as bytea[]), cast(:remote_id as text[]), cast(:cost as numeric[]),
-        cast(:possibly_charged as boolean[])
-    ) as e (job_id, number, outcome, http_status, error_code, error_message, excerpt, answer, remote_id, cost,
-        possibly_charged)
+    from ends e
+    join before b on b.job_id = e.job_id and b.number = e.number
+    join jobs j on j.id = e.job_id
     where a.job_id = e.job_id and a.number = e.number
+    returning a.job_id, j.model, j.batch_id, {WORTH.format("a")} - {WORTH.format("b")} as amount
 """)
 
 ADD_OUTPUTS = text("""
@@ -393,40 +413,43 @@ ADD_OUTPUTS = text("""
 """)
 
 
-def settle(conn: Connection, moves: Sequence[Move]) -> list[Moved]:
-    """Make these steps, close their attempts, add their outputs; returns the steps that the fence allowed.
+def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[Spent]]:
+    """Make these steps, close their attempts, add their outputs; returns the steps that the fence allowed, and costs.
 
     No job may stand in `moves` twice. What a stale step brings that was paid for is kept with
     its attempt, and marked for `adopt`.
     """
     values = rows_of(
         moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id",
-        "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed", "unknown", "expires_s",
+        "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed", "unknown",
+        "frees_slot", "expires_s",
     )  # fmt: skip
     # psycopg sends our enum as a Postgres one, and no array of mixed numbers.
     values["delay_s"] = list(map(float, values["delay_s"]))
     values |= {"source": values.pop("source.value"), "target": values.pop("target.value")}
     moved = [as_moved(row) for row in conn.execute(SETTLE, values)]
+    spent: list[Spent] = []
     if ends := [(move.job_id, move.attempt_end) for move in moves if move.attempt_end]:
         values = rows_of(
             [end for _, end in ends], "number", "outcome", "http_status", "error_code", "error_message",
             "excerpt", "answer", "remote_id", "cost", "possibly_charged",
         )  # fmt: skip
-        conn.execute(END_ATTEMPTS, {"job_id": [job_id for job_id, _ in ends], **values})
+        values["job_id"] = [job_id for job_id, _ in ends]
+        spent = [Spent(*row) for row in conn.execute(END_ATTEMPTS, values) if row.amount]
     made = {each.job_id for each in moved}
-    if stale := [each for each in moves if each.job_id not in made and each.source is JobState.RUNNING]:
-        note_late(conn, [(each.job_id, each.attempt_end) for each in stale if each.attempt_end])
+    if stale := [each for each in moves if each.job_id not in made and each.attempt_end]:
+        note_late(conn, stale)
     ended_well = {each.job_id for each in moved if each.state is JobState.SUCCEEDED}
     if outputs := [(m.job_id, each) for m in moves if m.job_id in ended_well for each in m.outputs]:
         values = rows_of(
             [output for _, output in outputs], "index", "role", "location", "mime", "bytes", "sha256", "text"
         )
         conn.execute(ADD_OUTPUTS, {"job_id": [job_id for job_id, _ in outputs], **values})
-    return moved
+    return moved, spent
 
 
 def as_moved(row: Any) -> Moved:
-    return Moved(row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released, row.spent)
+    return Moved(row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released)
 
 
 MARK_LATE = text("""
@@ -445,12 +468,13 @@ SUM_UP = text("""
 """)
 
 
-def note_late(conn: Connection, ends: Sequence[tuple[int, AttemptEnd]]) -> None:
+def note_late(conn: Connection, stale: Sequence[Move]) -> None:
     """Mark paid answers that came when a later claim had the job, and bring the jobs' money up to date."""
+    ends = [(move.job_id, move.attempt_end) for move in stale if move.source is JobState.RUNNING and move.attempt_end]
     answered = [(job_id, end.number) for job_id, end in ends if end.outcome == "answered"]
     values = {"job_ids": [job_id for job_id, _ in answered], "numbers": [number for _, number in answered]}
     conn.execute(MARK_LATE, values)
-    conn.execute(SUM_UP, {"job_ids": [job_id for job_id, _ in ends]})
+    conn.execute(SUM_UP, {"job_ids": [move.job_id for move in stale]})
 
 
 # Only jobs in whose place nothing is under way: while a second call runs, or its result is fetched,
@@ -487,7 +511,7 @@ ADOPT = text("""
         next_fetch_at = case when l.remote_id is null then now() end
     from late l where j.id = l.job_id
     returning j.id as job_id, j.state, j.kind, j.model, l.holds_slot and not l.keeps_slot as freed, j.batch_id,
-        l.reserved as released, cast(0 as numeric) as spent
+        l.reserved as released
 """)
 
 

@@ -62,6 +62,10 @@ NO_BALANCE = "1113"
 CREDENTIAL_CODES = frozenset(
     {"1000", "1001", "1002", "1003", "1004", "1005", "1110", "1111", "1112", "1121", "401", "403"}
 )
+#: Also our own word for a connection that was never made.
+NOT_SENT = "not_sent"
+#: Any answer, be it to a poll, shows that these are mended.
+REACHED_CODES = CREDENTIAL_CODES | {NOT_SENT}
 CODES: dict[str, Ruling] = {
     **dict.fromkeys(("1000", "1001", "1002", "1003", "1004", "1005"), CREDENTIALS),
     "1100": Ruling(A.PAUSE_ACCOUNT, MINUTE),

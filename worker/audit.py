@@ -170,8 +170,9 @@ LEASES = text("""
     with steps as (
         select j.model, l.concurrency, e.at, e.id, e.target = 'dispatched' as taken,
             (e.source in ('dispatched', 'running') or e.source = 'waiting' and l.slot_scope = 'task') and not (
-                e.target = 'running' or e.target = 'waiting' and l.slot_scope = 'task'
-            ) as freed
+                e.target = 'running' or e.source <> 'waiting' and e.target = 'waiting' and l.slot_scope = 'task'
+            ) and not coalesce(lag(e.source = 'waiting' and e.target = 'waiting')
+                over (partition by e.job_id order by e.id), false) as freed
         from events e join jobs j on j.id = e.job_id join limits l on l.model = j.model
     )
     select model, max(at_once) as at_once, max(concurrency) as concurrency from (

@@ -12,8 +12,8 @@ from models import money, slots, transitions
 from models.limit import ACCOUNT
 from models.money import Entry
 from models.state import JobState
-from models.transitions import Move, Moved
-from provider.rulings import CREDENTIAL_CODES, NO_BALANCE
+from models.transitions import Move, Moved, Spent
+from provider.rulings import NO_BALANCE, REACHED_CODES
 from worker import pace
 from worker.hand_out import hand_out
 from worker.hints import Hints, Lot, gather
@@ -84,7 +84,7 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
 
     `lease_s`: seconds after which a dispatched job's hint is sent again.
     """
-    moved = transitions.settle(conn, [outcome.move for outcome in outcomes])
+    moved, spent = transitions.settle(conn, [outcome.move for outcome in outcomes])
     stale = len(moved) < len(outcomes)
     adopted = transitions.adopt(conn) if stale else []
     effects = {effect for outcome in outcomes for effect in outcome.effects}
@@ -93,8 +93,8 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
     if proven:
         tell(slots.prove(conn, proven))
     elif any(outcome.polled for outcome in outcomes):
-        tell(slots.prove(conn, [], codes=CREDENTIAL_CODES))
-    pairs = hand_on(conn, [*moved, *adopted], effects, lease_s=lease_s)
+        tell(slots.prove(conn, [], codes=REACHED_CODES))
+    pairs = hand_on(conn, [*moved, *adopted], effects, spent, lease_s=lease_s)
     due = {outcome.move.job_id for outcome in outcomes if not outcome.move.delay_s} | {each.job_id for each in adopted}
     pairs += [
         (Lot("store", each.kind, each.model), each.job_id)
@@ -107,7 +107,7 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
 def take_in_late(conn: Connection, *, lease_s: float) -> Hints:
     """Put paid answers to use that came when their claims were over."""
     adopted = transitions.adopt(conn)
-    pairs = hand_on(conn, adopted, (), lease_s=lease_s)
+    pairs = hand_on(conn, adopted, (), (), lease_s=lease_s)
     pairs += [(Lot("store", each.kind, each.model), each.job_id) for each in adopted if each.state is JobState.STORING]
     return gather(pairs)
 
@@ -118,7 +118,7 @@ def tell(reopened: Sequence[str]) -> None:
 
 
 def hand_on(
-    conn: Connection, moved: Sequence[Moved], effects: Iterable[Effect], *, lease_s: float
+    conn: Connection, moved: Sequence[Moved], effects: Iterable[Effect], spent: Iterable[Spent], *, lease_s: float
 ) -> list[tuple[Lot, int]]:
     """Settle what the steps mean for limits and budgets, and give freed slots to the next jobs."""
     freed = Counter(each.model for each in moved if each.freed)
@@ -131,7 +131,8 @@ def hand_on(
         apply_effect(conn, effect)
     for model, count in freed.items():
         slots.count_slots(conn, model, -count)
-    entries = [Entry(each.model, each.batch_id, reserved=-each.released, spent=each.spent) for each in moved]
+    entries = [Entry(each.model, each.batch_id, reserved=-each.released) for each in moved]
+    entries += [Entry(each.model, each.batch_id, spent=each.amount) for each in spent]
     money.book(conn, entries)
     pairs: list[tuple[Lot, int]] = []
     for model in sorted(freed):

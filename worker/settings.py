@@ -46,6 +46,8 @@ class Settings(BaseSettings):
     hint_lease_s: float = Field(default=5.0, gt=0)
     poll_first_s: float = Field(default=5.0, gt=0)
     poll_max_s: float = Field(default=30.0, gt=0)
+    #: A task that is still at work after so long gives its slot to others; after a day of it a person decides.
+    stalled_s: float = Field(default=3600.0, gt=0)
     tick_s: float = Field(default=1.0, gt=0)
     read_timeout_s: float = Field(default=300.0, gt=0)
     #: Job ids that one Celery message carries at most.

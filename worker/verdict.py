@@ -13,6 +13,7 @@ from models.limit import ACCOUNT
 from models.state import JobState
 from models.transitions import AttemptEnd, Claim, Fetch, Move, Poll, StoredOutput
 from provider.errors import Action, ProviderError, Ruling
+from provider.rulings import NOT_SENT
 from provider.wire import Answer
 from worker.backoff import backoff_s
 from worker.finish import Effect, Outcome, Pause, Rest, Shrink
@@ -30,14 +31,20 @@ FETCH_BASE_S = 0.5
 FETCH_CAP_S = 60.0
 #: An id that the API does not know may be known in a moment; after this it is a person's matter.
 PATIENCE_S = 600.0
+#: A stalled task is given up at so many times the age at which it was called that.
+GIVE_UP = 24
+#: Tries of a job without a connection, after which the account waits for one; seconds between two looks.
+UNREACHED = 2
+REACH_S = 5.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollRules:
-    """Seconds: the first poll, and the longest wait between two."""
+    """Seconds: the first poll, the longest wait between two, and when a task that is still at work is stalled."""
 
     first_s: float
     max_s: float
+    stalled_s: float = 3600.0
 
 
 def start(claim: Claim, **changes: object) -> Move:
@@ -96,7 +103,7 @@ def refused(claim: Claim, kind: Kind, error: ProviderError, policy: OnUnknown, *
     ruling = error.ruling
     if ruling.action is Action.UNKNOWN:
         return unknown(claim, error, policy, chance=chance)
-    code, message = error.code or str(error.http_status or "not_sent"), error.message
+    code, message = error.code or str(error.http_status or NOT_SENT), error.message
     end = AttemptEnd(
         number=claim.number,
         outcome="rejected" if error.sent else "unsent",
@@ -105,7 +112,9 @@ def refused(claim: Claim, kind: Kind, error: ProviderError, policy: OnUnknown, *
         error_message=message,
         excerpt=error.excerpt,
     )
-    move = start(claim, error_code=code, error_message=message, attempt_end=end)
+    # What did not go out may go out under the same id: it may be that of an answer that was lost before.
+    same_id = None if error.sent else claim.request_id
+    move = start(claim, error_code=code, error_message=message, attempt_end=end, next_request_id=same_id)
     # A definite refusal says nothing about an earlier answer that was lost: that one stays flagged.
     model = claim.model
     match ruling.action:
@@ -116,6 +125,8 @@ def refused(claim: Claim, kind: Kind, error: ProviderError, policy: OnUnknown, *
         case Action.ALREADY_ACCEPTED:
             held = replace(move, target=JobState.HELD, possibly_charged=True)
             return Outcome(replace(held, attempt_end=replace(end, outcome="unknown", possibly_charged=True)))
+        case Action.RETRY if claim.attempt >= UNREACHED:
+            return snoozed(move, 0.0, (Pause(ACCOUNT, message, code, REACH_S, probes=True),))
         case Action.RETRY | Action.PATIENCE:
             if claim.attempt >= kind.max_attempts:
                 return Outcome(move)
@@ -169,7 +180,9 @@ def after_unknown(move: Move, policy: OnUnknown, *, unknowns: int, request_id: s
 def given_back(claim: Claim) -> Outcome:
     """The worker is stopping, and nothing was sent yet: the attempt does not count."""
     end = AttemptEnd(number=claim.number, outcome="interrupted", error_message="the worker stopped before it was sent")
-    return Outcome(start(claim, target=JobState.QUEUED, give_back=True, attempt_end=end))
+    return Outcome(
+        start(claim, target=JobState.QUEUED, give_back=True, next_request_id=claim.request_id, attempt_end=end)
+    )
 
 
 def crashed(job: Expired, policy: OnUnknown) -> Outcome:
@@ -223,20 +236,32 @@ def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, now: dat
                         attempt_end=replace(end, cost=cost))
             )  # fmt: skip
         case Pending() | Remote():
-            return Outcome(poll_again(poll, rules, chance=chance), polled=True)
+            return Outcome(pending(poll, rules, chance=chance), polled=True)
+
+
+def pending(poll: Poll, rules: PollRules, *, chance: float) -> Move:
+    """Still at work. A task that hangs is asked about for a day; its slot goes to others long before."""
+    again = poll_again(poll, rules, chance=chance)
+    if poll.age_s < rules.stalled_s:
+        return again
+    for_h = f"still at work after {poll.age_s / 3600:.1f} h"
+    if poll.age_s < rules.stalled_s * GIVE_UP:
+        message = f"{for_h}: asked about further, but its slot is for others"
+        return replace(again, frees_slot=True, error_code="stalled", error_message=message)
+    return replace(again, target=JobState.HELD, delay_s=0.0, error_code="stalled", error_message=f"{for_h}: given up")
 
 
 def poll_refused(poll: Poll, error: ProviderError, rules: PollRules, *, chance: float) -> Outcome:
     """An error on a poll says nothing about the work, which is paid for: ask again, less often."""
     ruling = error.ruling
-    code, message = error.code or str(error.http_status or "not_sent"), error.message
+    code, message = error.code or str(error.http_status or NOT_SENT), error.message
     again = poll_again(poll, rules, chance=chance, error=(code, message))
     match ruling.action:
         case Action.PAUSE_ACCOUNT:
             return Outcome(again, pauses(ACCOUNT, message, code, ruling))
         case Action.PATIENCE if poll.age_s > PATIENCE_S:
             lost = f"the provider no longer knows this task: {message}"
-            return Outcome(replace(again, target=JobState.HELD, delay_s=0.0, error_message=lost, possibly_charged=True))
+            return Outcome(replace(again, target=JobState.HELD, delay_s=0.0, error_message=lost))
         case _:
             wait_s = ruling.wait_s if ruling.obeys else min(ruling.wait_s, rules.max_s)
             return Outcome(replace(again, delay_s=max(again.delay_s, wait_s)))

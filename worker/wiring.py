@@ -133,7 +133,7 @@ async def build(config: Settings, loop: asyncio.AbstractEventLoop, send: Send = 
         ),
         storage=Storage.open(config.outputs),
         policy=policy_of(config.on_unknown),
-        poll_rules=PollRules(first_s=config.poll_first_s, max_s=config.poll_max_s),
+        poll_rules=PollRules(first_s=config.poll_first_s, max_s=config.poll_max_s, stalled_s=config.stalled_s),
         lease_s=config.lease_s,
         max_download_bytes=config.max_download_bytes,
         max_gone=config.max_gone,

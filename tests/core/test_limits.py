@@ -12,14 +12,8 @@ from models import money
 from models.money import DAY
 from tests.support.core import Core
 from tests.support.stack import wait_until
-from worker.reasons import waiting_for
 
 MODEL = "cogview-4-250304"
-
-
-def reasons(core: Core) -> str:
-    with core.engine.connect() as conn:
-        return " | ".join(waiting_for(conn, None))
 
 
 def calls(core: Core) -> int:
@@ -36,8 +30,8 @@ def test_an_empty_account_stops_calls_says_so_and_goes_on_when_topped_up(core: C
     core.enqueue("image", *({"prompt": f"p{n}", "model": "glm-image"} for n in range(10)), batch="b")
     running = core.start(MEDIAJOBS_PROBE_S="1.5")
     try:
-        wait_until(lambda: "the account is paused" in reasons(core), what="the account's pause, by the second model")
-        assert "Insufficient balance" in reasons(core)
+        wait_until(lambda: "the account is paused" in core.reasons(), what="the account's pause, by the second model")
+        assert "Insufficient balance" in core.reasons()
         # A slot of each model was used before it was known; from then on a probe at a time.
         assert calls(core) <= 5 + 5
         before, began = calls(core), time.time()
@@ -59,7 +53,7 @@ def test_a_bad_token_pauses_the_account_at_once_and_fails_no_job(core: Core) -> 
     core.enqueue("image", *({"prompt": f"p{n}"} for n in range(20)))
     running = core.start()
     try:
-        wait_until(lambda: "the account is paused" in reasons(core), what="the account's pause")
+        wait_until(lambda: "the account is paused" in core.reasons(), what="the account's pause")
         core.stand_in.change("account", tokens=["at_rotated", core.stand_in.token])
         assert running.wait(timeout=60) == 0, core.log()
     finally:
@@ -75,7 +69,7 @@ def test_a_limit_with_a_reset_time_pauses_until_then(core: Core) -> None:
     core.stand_in.play({"fault": "usage_limit", "params": {"value": "3600/iso"}, "times": 5})
     running = core.start()
     try:
-        wait_until(lambda: f"{MODEL} is paused until" in reasons(core), what="the model's pause")
+        wait_until(lambda: f"{MODEL} is paused until" in core.reasons(), what="the model's pause")
     finally:
         running.kill()
         running.wait()
@@ -116,7 +110,7 @@ def test_a_batch_waits_when_its_budget_is_spent_and_goes_on_with_more(core: Core
     running = core.start()
     try:
         wait_until(lambda: list(core.states().values()).count("succeeded") == 5, what="five of ten")
-        wait_until(lambda: "budget: batch 'b' has $0.055" in reasons(core), what="the reason")
+        wait_until(lambda: "budget: batch 'b' has $0.055" in core.reasons(), what="the reason")
         with core.engine.begin() as conn:
             money.set_budget(conn, scope, Decimal(1))
         assert running.wait(timeout=60) == 0, core.log()

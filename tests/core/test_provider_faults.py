@@ -3,8 +3,11 @@
 from collections import Counter
 from typing import Any
 
+from sandbox import process
 from sandbox.tones import speak, wav
+from sandbox.valkey import free_port
 from tests.support.core import Core
+from tests.support.stack import wait_until
 
 #: fault by marker → state at the end, error's code, requests made, possibly charged
 IMAGES: dict[str, tuple[str, str, str | None, int, bool]] = {
@@ -109,14 +112,35 @@ def test_the_start_of_what_was_no_success_is_kept_without_the_token(core: Core) 
     assert core.stand_in.token not in "".join(kept)
 
 
-def test_a_refused_connection_is_tried_again_and_costs_nothing(core: Core) -> None:
-    core.enqueue("image", {"prompt": "x"})
-    code = core.work(MEDIAJOBS_API_BASE_URL="http://127.0.0.1:9/zai")
-    assert code == 0, core.log()
-    [row] = core.rows("select state, error_code, attempt, possibly_charged from jobs")
-    assert tuple(row) == ("failed", "not_sent", 3, False)
-    assert Counter(row.outcome for row in core.rows("select outcome from attempts")) == {"unsent": 3}
-    assert core.stand_in.ledger() == []
+def test_while_the_api_is_out_of_reach_all_waits_and_nothing_fails(core: Core) -> None:
+    core.enqueue("image", *({"prompt": f"p{n}"} for n in range(8)))
+    port = free_port()
+    running = core.start(MEDIAJOBS_API_BASE_URL=f"http://127.0.0.1:{port}/zai")
+    try:
+        wait_until(lambda: "the account is paused" in core.reasons(), what="the account's pause")
+        assert "could not be reached" in core.reasons()
+        api = process.start("--speed", "200", port=port)
+        assert running.wait(timeout=60) == 0, core.log()
+    finally:
+        running.kill()
+        running.wait()
+    assert set(core.states().values()) == {"succeeded"}
+    assert Counter(row.outcome for row in core.rows("select outcome from attempts"))["answered"] == 8
+    assert core.audit(api) == []
+    api.stop()
+
+
+def test_a_task_that_never_ends_gives_its_slot_to_others_and_is_held_in_the_end(core: Core) -> None:
+    # One at a time, and the first one hangs.
+    core.enqueue("video", {"prompt": "x [[fault:processing_forever]]"}, {"prompt": "y"}, {"prompt": "z"})
+    assert core.work(MEDIAJOBS_STALLED_S="0.3") == 0, core.log()
+    hung, *others = core.rows("select id, state, error_code, cost from jobs order by id")
+    assert (hung.state, hung.error_code, float(hung.cost)) == ("held", "stalled", 0.2)
+    assert {each.state for each in others} == {"succeeded"}
+    events = core.rows(
+        "select source || ' ' || target as step, code from events where job_id = :id order by id", id=hung.id
+    )
+    assert [tuple(each) for each in events][-2:] == [("waiting waiting", "stalled"), ("waiting held", "stalled")]
     assert core.audit() == []
 
 

@@ -16,6 +16,7 @@ from worker.actions import Selection, resolve, retry
 from worker.audit import against_ledger, audit
 from worker.kinds import KINDS
 from worker.producer import Row, insert_rows, split
+from worker.reasons import waiting_for
 from worker.storage import Storage
 
 TIMEOUT_S = 60.0
@@ -108,8 +109,13 @@ class Core:
             retry(session, Selection(state="failed"))
             session.commit()
 
-    def audit(self) -> list[str]:
-        """What is wrong with the record, in itself and beside the ledger; [] if nothing is."""
+    def reasons(self) -> str:
+        """What the queued wait for."""
+        with self.engine.connect() as conn:
+            return " | ".join(waiting_for(conn, None))
+
+    def audit(self, api: SandboxProcess | None = None) -> list[str]:
+        """What is wrong with the record, in itself and beside the ledger (of `api`); [] if nothing is."""
         with self.engine.connect() as conn:
             storage = Storage.open((self.folder / "outputs").as_uri())
-            return [*audit(conn, storage, ended=True), *against_ledger(conn, self.stand_in.ledger())]
+            return [*audit(conn, storage, ended=True), *against_ledger(conn, (api or self.stand_in).ledger())]

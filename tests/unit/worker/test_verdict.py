@@ -63,7 +63,7 @@ FEWER = Shrink(MODEL, NOW)
 #: (error, attempt) → (state, attempt given back, seconds at least, effects)
 REFUSALS: dict[str, tuple[ProviderError, int, JobState, bool, float, tuple[Effect, ...]]] = {
     "unsent": (UNSENT, 1, S.QUEUED, False, 0.0, ()),
-    "unsent, tries used up": (UNSENT, 3, S.FAILED, False, 0.0, ()),
+    "unsent again": (UNSENT, 2, S.QUEUED, True, 0.0, (Pause(ACCOUNT, "refused", "not_sent", 5.0, probes=True),)),
     "bad parameter": (rejected(A.FAIL), 1, S.FAILED, False, 0.0, ()),
     "no such model": (rejected(A.FAIL_MODEL, probes=4), 1, S.FAILED, False, 0.0, (paused(MODEL, probes=True),)),
     "content": (rejected(A.REFUSED), 1, S.FAILED, False, 0.0, ()),
@@ -107,6 +107,12 @@ def test_a_lost_answer_is_sent_once_more_with_the_same_id_then_held() -> None:
     assert (first.target, first.next_request_id, first.possibly_charged) == (S.QUEUED, "r", True)
     second = lost(OnUnknown.RETRY, unknowns=1)
     assert (second.target, second.next_request_id, second.possibly_charged) == (S.HELD, None, True)
+
+
+def test_what_was_not_sent_goes_out_under_the_same_id() -> None:
+    assert verdict.refused(claim(), IMAGE, UNSENT, OnUnknown.RETRY, chance=0.5).move.next_request_id == "r"
+    assert verdict.given_back(claim()).move.next_request_id == "r"
+    assert verdict.refused(claim(), IMAGE, rejected(A.SHRINK), OnUnknown.RETRY, chance=0.5).move.next_request_id is None
 
 
 def test_policy_may_be_to_ask_at_once() -> None:
@@ -164,6 +170,19 @@ POLLS: dict[str, tuple[Json, JobState]] = {
 @pytest.mark.parametrize(("body", "state"), POLLS.values(), ids=POLLS)
 def test_polled(body: Json, state: JobState) -> None:
     assert verdict.polled(poll(), VIDEO, answer(body), RULES, now=NOW, chance=0.5).move.target is state
+
+
+@pytest.mark.parametrize(
+    ("age_s", "target", "frees_slot"),
+    [(3599.0, S.WAITING, False), (3600.0, S.WAITING, True), (86399.0, S.WAITING, True), (86400.0, S.HELD, False)],
+)
+def test_a_task_that_hangs_gives_its_slot_up_and_in_the_end_is_held(
+    age_s: float, target: JobState, frees_slot: bool
+) -> None:
+    move = verdict.polled(
+        poll(age_s=age_s), VIDEO, answer({"task_status": "PROCESSING"}), RULES, now=NOW, chance=0.5
+    ).move
+    assert (move.target, move.frees_slot, move.possibly_charged) == (target, frees_slot, False)
 
 
 def test_a_failed_task_is_no_cost_but_possibly_charged() -> None:

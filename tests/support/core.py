@@ -19,6 +19,7 @@ from worker.producer import Row, insert_rows, split
 from worker.reasons import waiting_for
 from worker.storage import Storage
 
+ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60.0
 #: Short, so that what is killed is taken back soon; still many times what a heartbeat needs.
 QUICK = {
@@ -56,7 +57,9 @@ class Core:
             session.commit()
         return ids
 
-    def start(self, **environment: str) -> "subprocess.Popen[bytes]":
+    @property
+    def settings(self) -> dict[str, str]:
+        """The environment of a process that works on this core."""
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MEDIAJOBS_")}
         known = {
             "MEDIAJOBS_DATABASE_URL": self.url,
@@ -64,11 +67,14 @@ class Core:
             "MEDIAJOBS_API_TOKEN": self.stand_in.token,
             "MEDIAJOBS_OUTPUTS_URL": (self.folder / "outputs").as_uri(),
         }
+        return {**clean, **QUICK, **known, **self.environment}
+
+    def start(self, **environment: str) -> "subprocess.Popen[bytes]":
         with (self.folder / "runner.log").open("ab") as log:
             return subprocess.Popen(
                 [sys.executable, "-m", "tests.support.runner"],
-                env={**clean, **QUICK, **known, **self.environment, **environment},
-                cwd=Path(__file__).parents[2],
+                env={**self.settings, **environment},
+                cwd=ROOT,
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,

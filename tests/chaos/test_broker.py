@@ -1,0 +1,100 @@
+"""The broker dies, comes back empty, goes silent, or says things twice: its messages are hints only."""
+
+import os
+import random
+import signal
+from collections.abc import Iterator
+from urllib.parse import urlsplit
+
+import pytest
+from celery import Celery
+
+from sandbox.valkey import EmbeddedValkey
+from tests.support.fleet import IMAGE, VIDEO, Fleet
+from tests.support.proxy import Proxy
+from tests.support.stack import wait_until
+from worker.app import RUN, STORE, make_app
+from worker.watchdog import EXIT_CODE
+
+
+def test_a_broker_that_is_killed_and_comes_back_empty_costs_nothing(fleet: Fleet, valkey: EmbeddedValkey) -> None:
+    jobs = fleet.enqueue_mixed(images=25, videos=4, sounds=4)
+    fleet.launch("worker", "beat")
+    for count in (3, 15):
+        fleet.wait_for("succeeded", count)
+        assert valkey.pid is not None
+        os.kill(valkey.pid, signal.SIGKILL)
+        wait_until(lambda: not valkey.alive(), what="the broker's end")
+        valkey.start()
+    fleet.wait_until_ended()
+    assert fleet.audit() == []
+    assert fleet.charged() == jobs
+
+
+@pytest.fixture
+def proxy(valkey: EmbeddedValkey) -> Iterator[Proxy]:
+    made = Proxy(urlsplit(valkey.url).port or 0)
+    yield made
+    made.close()
+
+
+def test_a_worker_whose_connection_to_the_broker_is_half_open_ends_and_its_successor_goes_on(
+    fleet: Fleet, proxy: Proxy
+) -> None:
+    parts = urlsplit(fleet.broker_url)
+    through_proxy = fleet.broker_url.replace(f":{parts.port}/", f":{proxy.port}/")
+    fleet.stand_in.change("config", times={IMAGE: 0.5})
+    jobs = fleet.enqueue_mixed(images=25, videos=3)
+    fleet.launch("worker", MEDIAJOBS_BROKER_URL=through_proxy, MEDIAJOBS_SILENCE_S="3")
+    fleet.launch("beat")
+    fleet.wait_for("succeeded", 5)
+    proxy.freeze()
+    code = fleet.running.pop("worker").wait(timeout=30)
+    assert code == EXIT_CODE
+    proxy.thaw()
+    fleet.launch("worker", MEDIAJOBS_BROKER_URL=through_proxy)
+    fleet.wait_until_ended()
+    assert fleet.audit() == []
+    assert fleet.charged() == jobs
+    assert fleet.ended == []
+
+
+@pytest.fixture
+def app(valkey_url: str) -> Iterator[Celery]:
+    with make_app(valkey_url) as made:
+        yield made
+
+
+def send_all(app: Celery, ids: list[int], *, times: int, seed: int) -> None:
+    """Messages of all stages for these jobs, `times` for each job and stage, in no order."""
+    chance = random.Random(seed)
+    for _ in range(times):
+        chance.shuffle(ids)
+        for start in range(0, len(ids), 4):
+            some = {"job_ids": ids[start : start + 4], "kind": "image", "model": IMAGE}
+            for task in chance.sample([RUN, STORE], 2):
+                app.send_task(task, kwargs=some, retry=False)
+
+
+def all_heard(app: Celery) -> bool:
+    with app.connection_for_read() as connection:
+        waiting = [connection.default_channel.client.llen(queue) for queue in ("run", "store")]
+    return not any(waiting) and not any((app.control.inspect(timeout=1).active() or {"": [1]}).values())
+
+
+def test_messages_said_a_hundred_times_in_any_order_claim_once(fleet: Fleet, app: Celery) -> None:
+    fleet.stand_in.change("config", times={IMAGE: 1.0})
+    images = fleet.enqueue("image", *({"prompt": f"picture {n}"} for n in range(8)))
+    videos = fleet.enqueue("video", *({"prompt": f"clip {n}", "model": VIDEO} for n in range(4)))
+    send_all(app, images + videos, times=50, seed=1)  # before they may run
+    fleet.launch("worker", "second", "beat")
+    fleet.wait_for("running", 1)
+    send_all(app, images + videos, times=50, seed=2)
+    fleet.wait_until_ended()
+    send_all(app, images + videos, times=100, seed=3)  # of jobs that have ended
+    before = fleet.rows("select id, state, fence, requests, finished_at from jobs order by id")
+    wait_until(lambda: all_heard(app), what=f"the end of all messages; {fleet!s}")
+    assert fleet.rows("select id, state, fence, requests, finished_at from jobs order by id") == before
+    assert {row.requests for row in before} == {1}
+    assert fleet.charged() == len(images + videos) == len(fleet.stand_in.ledger())
+    assert fleet.audit() == []

@@ -1,0 +1,107 @@
+"""Workers that are stopped, woken, ended or killed: no job is lost, and none is bought twice in silence."""
+
+import signal
+
+from sqlalchemy import text
+
+from models import slots
+from tests.support.fleet import IMAGE, VIDEO, Fleet
+from tests.support.stack import wait_until
+from worker.reasons import waiting_for
+
+ATTEMPTS = "select count(*) as n from attempts where "
+
+
+def attempts(fleet: Fleet, where: str) -> int:
+    return int(fleet.rows(ATTEMPTS + where)[0].n)
+
+
+def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_its_paid_answers_are_kept(fleet: Fleet) -> None:
+    fleet.stand_in.change("config", times={IMAGE: 1.5, "submit": 1.5})
+    jobs = fleet.enqueue_mixed(images=12, videos=4)
+    fleet.launch("zombie", "beat")
+    fleet.wait_for("running", 9)
+    fleet.signal("zombie", signal.SIGSTOP)
+    fleet.launch("second")
+    wait_until(lambda: attempts(fleet, "error_code = 'worker_lost'") == 9, what=f"the rescue of all nine; {fleet!s}")
+    wait_until(lambda: fleet.counts().get("succeeded", 0) >= 5, what=f"work of the second; {fleet!s}")
+    assert attempts(fleet, "outcome = 'unknown' and possibly_charged") == 9
+    fleet.signal("zombie", signal.SIGCONT)
+    fleet.wait_until_ended()
+    assert fleet.audit() == []
+    # The answers that the zombie brought are on the record: nothing is in doubt any more.
+    assert attempts(fleet, "outcome = 'unknown'") == 0
+    # A video is held when its worker is lost: its late answer is put to use, and it is not bought again.
+    videos = [entry for entry in fleet.stand_in.ledger() if entry["model"] == VIDEO]
+    assert len(videos) == 4
+    assert len(fleet.rows("select from events where source = 'held' and target = 'waiting'")) == 4
+    assert fleet.charged() == jobs + 5 == attempts(fleet, "outcome = 'answered'")
+    assert fleet.ended == []
+
+
+def test_two_workers_and_two_beats_at_once_do_nothing_twice(fleet: Fleet) -> None:
+    fleet.launch("first", "second", "beat-1", "beat-2")
+    jobs = fleet.enqueue_mixed(images=30, videos=4, sounds=6)
+    fleet.wait_until_ended()
+    assert fleet.audit() == []
+    assert fleet.charged() == jobs == attempts(fleet, "true")
+    assert fleet.ended == []
+
+
+def test_a_worker_told_to_stop_ends_what_it_has_and_leaves_the_rest(fleet: Fleet) -> None:
+    fleet.stand_in.change("config", times={IMAGE: 1.0, VIDEO: 6.0})
+    jobs = fleet.enqueue_mixed(images=15, videos=3)
+    fleet.launch("first", "beat")
+    fleet.wait_for("waiting", 3)
+    fleet.wait_for("succeeded", 2)
+    fleet.wait_for("running", 3)
+    assert fleet.end("first") == 0
+    counts = fleet.counts()
+    assert "running" not in counts
+    assert counts["waiting"] == 3
+    assert attempts(fleet, "outcome <> 'answered' or outcome is null") == 0
+    fleet.launch("second")
+    fleet.wait_until_ended()
+    assert fleet.audit() == []
+    assert fleet.charged() == jobs == attempts(fleet, "true")
+    assert {row.attempt for row in fleet.rows("select attempt from jobs")} == {1}
+
+
+def test_a_job_that_kills_its_worker_again_and_again_is_set_aside(fleet: Fleet) -> None:
+    with fleet.engine.begin() as conn:  # one at a time: what is in hand with it dies with it
+        slots.add_limit(conn, IMAGE, concurrency=1, slot_scope="answer")
+    fleet.stand_in.change("config", times={IMAGE: 0.3})
+    [poison] = fleet.enqueue("image", {"prompt": "[[fault:hang_before]]", "key": "poison", "priority": 5}, batch="p")
+    fleet.enqueue_mixed(images=5, videos=1)
+    fleet.launch("worker", "beat")
+    for _ in range(2):
+        sql = "select worker from jobs where id = :id and state = 'running'"
+        [row] = wait_until(lambda: fleet.rows(sql, id=poison), what=f"the poison's run; {fleet!s}")  # noqa: B023
+        name = fleet.holder(row.worker)
+        assert name == "worker"
+        fleet.kill(name)
+        fleet.launch(name)
+    wait_until(lambda: fleet.counts() == {"failed": 1, "succeeded": 6}, what=f"the end of all; {fleet!s}")
+    [row] = fleet.rows("select * from jobs where state = 'failed'")
+    assert (row.id, row.error_code, row.crashes, row.possibly_charged) == (poison, "worker_lost", 2, True)
+    assert "phase: running" in row.error_message
+    assert fleet.audit() == []
+
+
+def test_a_full_disk_stops_calls_says_so_and_goes_on_when_there_is_room(fleet: Fleet) -> None:
+    fleet.launch("worker", "beat", MEDIAJOBS_MIN_FREE_BYTES=str(1 << 60))
+    paused = "select from limits where pause_code = 'disk'"
+    wait_until(lambda: fleet.rows(paused), what=f"the pause; {fleet!s}")
+    fleet.enqueue_mixed(images=6, videos=1)
+    with fleet.engine.connect() as conn:
+        wait_until(lambda: "disk" in " ".join(waiting_for(conn, None)), what="the reason")
+        before = conn.execute(text("select paused_until from limits where pause_code = 'disk'")).scalar_one()
+        conn.rollback()
+    renewed = "select from limits where paused_until > cast(:before as timestamptz)"
+    wait_until(lambda: fleet.rows(renewed, before=before), what="two looks at the disk")
+    assert fleet.counts() == {"queued": 7}
+    assert fleet.stand_in.ledger() == []
+    assert fleet.end("worker") == 0
+    fleet.launch("worker")
+    fleet.wait_until_ended()
+    assert fleet.audit() == []

@@ -1,0 +1,118 @@
+"""Workers and beats of Celery as separate processes, each to be killed, stopped and started as a test likes."""
+
+import signal
+import subprocess
+import sys
+from dataclasses import dataclass, field
+
+from sqlalchemy.exc import OperationalError
+
+from sandbox.child import die_with_parent
+from sandbox.tones import speak, wav
+from tests.support.core import ROOT, Core
+from tests.support.stack import wait_until
+
+IMAGE = "cogview-4-250304"
+VIDEO = "viduq1-text"
+#: Short leases, so that what dies is taken back soon; still many heartbeats long on a busy machine.
+QUICK = {"MEDIAJOBS_LEASE_S": "2.5", "MEDIAJOBS_HINT_LEASE_S": "1.5", "MEDIAJOBS_TICK_S": "0.5"}
+CELERY = [sys.executable, "-m", "celery", "-A", "worker.app"]
+#: As `mediajobs up` has them, but with all queues in one process: a test has two cores.
+WORKER = [*CELERY, "worker", "--pool", "threads", "--without-gossip", "--without-mingle", "-E", "-l", "info",
+          "-Q", "run,store,poll,upkeep", "-c", "64"]  # fmt: skip
+BEAT = [*CELERY, "beat", "-l", "warning"]
+
+
+@dataclass
+class Fleet(Core):
+    """A core with Celery between. Names that begin with `beat` are beats, all others are workers."""
+
+    broker_url: str = ""
+    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    #: (name, exit code) of what ended while it was tended.
+    ended: list[tuple[str, int]] = field(default_factory=list)
+
+    def enqueue_mixed(self, *, images: int, videos: int, sounds: int = 0, batch: str = "b") -> int:
+        """Returns how many there are in all."""
+        self.enqueue("image", *({"prompt": f"picture {n}"} for n in range(images)), batch=f"{batch}-images")
+        self.enqueue(
+            "video", *({"prompt": f"clip {n}", "model": VIDEO} for n in range(videos)), batch=f"{batch}-videos"
+        )
+        (self.folder / "a.wav").write_bytes(wav(speak(["amber", "basil"])))
+        self.enqueue("transcription", *({"file": "a.wav"} for _ in range(sounds)), batch=f"{batch}-sounds")
+        return images + videos + sounds
+
+    def launch(self, *names: str, **environment: str) -> None:
+        for name in names:
+            command = BEAT if name.startswith("beat") else [*WORKER, "-n", f"{name}@%h"]
+            with (self.folder / f"{name}.log").open("ab") as log:
+                self.running[name] = subprocess.Popen(
+                    command,
+                    env={**self.settings, **QUICK, "MEDIAJOBS_BROKER_URL": self.broker_url, **environment},
+                    cwd=ROOT,
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call
+                )
+
+    def signal(self, name: str, number: signal.Signals) -> None:
+        self.running[name].send_signal(number)
+
+    def end(self, name: str) -> int:
+        """SIGTERM; returns the exit code."""
+        self.signal(name, signal.SIGTERM)
+        return self.running.pop(name).wait(timeout=60)
+
+    def kill(self, name: str) -> None:
+        """kill -9."""
+        process = self.running.pop(name)
+        process.kill()
+        process.wait()
+
+    def tend(self) -> None:
+        """Start again what ended by itself, as a supervisor does."""
+        for name, process in list(self.running.items()):
+            if (code := process.poll()) is not None:
+                self.ended.append((name, code))
+                self.launch(name)
+
+    def close(self) -> None:
+        for name in list(self.running):
+            self.kill(name)
+
+    def holder(self, worker: str) -> str | None:
+        """The name of the process that jobs call HOST:PID."""
+        pid = int(worker.rpartition(":")[2])
+        return next((name for name, process in self.running.items() if process.pid == pid), None)
+
+    def counts(self) -> dict[str, int]:
+        """State → jobs; {} while Postgres is away."""
+        try:
+            return {row.state: row.n for row in self.rows("select state, count(*) as n from jobs group by 1")}
+        except OperationalError:
+            return {}
+
+    def wait_for(self, state: str, count: int) -> None:
+        wait_until(lambda: self.counts().get(state, 0) >= count, what=f"{count} {state}; {self!s}")
+
+    def wait_until_ended(self, *, held: bool = False) -> None:
+        """Until every job has succeeded, tending all the while; `held` jobs are decided here as by a person: again."""
+
+        def all_ended() -> bool:
+            self.tend()
+            counts = self.counts()
+            if held and counts.get("held"):
+                self.resolve_held()
+            return bool(counts) and set(counts) == {"succeeded"}
+
+        wait_until(all_ended, what="the success of all jobs", timeout_s=60)
+
+    def charged(self) -> int:
+        return sum(bool(entry["charged"]) for entry in self.stand_in.ledger())
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self.folder.glob("*.log"))
+
+    def __str__(self) -> str:
+        return f"{self.counts()}\n{self.logs()}"

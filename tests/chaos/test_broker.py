@@ -12,7 +12,6 @@ from celery import Celery
 from sandbox.valkey import EmbeddedValkey
 from tests.support.fleet import IMAGE, VIDEO, Fleet
 from tests.support.proxy import Proxy
-from tests.support.stack import wait_until
 from worker.app import RUN, STORE, make_app
 from worker.watchdog import EXIT_CODE
 
@@ -24,7 +23,7 @@ def test_a_broker_that_is_killed_and_comes_back_empty_costs_nothing(fleet: Fleet
         fleet.wait_for("succeeded", count)
         assert valkey.pid is not None
         os.kill(valkey.pid, signal.SIGKILL)
-        wait_until(lambda: not valkey.alive(), what="the broker's end")
+        fleet.until(lambda: not valkey.alive(), "the broker's end")
         valkey.start()
     fleet.wait_until_ended()
     assert fleet.audit() == []
@@ -93,7 +92,7 @@ def test_messages_said_a_hundred_times_in_any_order_claim_once(fleet: Fleet, app
     fleet.wait_until_ended()
     send_all(app, images + videos, times=100, seed=3)  # of jobs that have ended
     before = fleet.rows("select id, state, fence, requests, finished_at from jobs order by id")
-    wait_until(lambda: all_heard(app), what=f"the end of all messages; {fleet!s}")
+    fleet.until(lambda: all_heard(app), "the end of all messages")
     assert fleet.rows("select id, state, fence, requests, finished_at from jobs order by id") == before
     assert {row.requests for row in before} == {1}
     assert fleet.charged() == len(images + videos) == len(fleet.stand_in.ledger())

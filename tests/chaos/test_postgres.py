@@ -5,7 +5,6 @@ import signal
 
 from sandbox.postgres import EmbeddedPostgres
 from tests.support.fleet import Fleet
-from tests.support.stack import wait_until
 
 
 def test_postgres_stopped_at_once_and_started_again_and_again(fleet: Fleet, postgres: EmbeddedPostgres) -> None:
@@ -15,7 +14,7 @@ def test_postgres_stopped_at_once_and_started_again_and_again(fleet: Fleet, post
         fleet.wait_for("succeeded", count)
         assert postgres.pid is not None
         os.kill(postgres.pid, signal.SIGQUIT)  # immediate: no session ends in order
-        wait_until(lambda: not postgres.alive(), what="the end of Postgres")
+        fleet.until(lambda: not postgres.alive(), "the end of Postgres")
         postgres.start()
     fleet.wait_until_ended(held=True)
     assert fleet.audit() == []

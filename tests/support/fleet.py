@@ -3,7 +3,9 @@
 import signal
 import subprocess
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
@@ -81,10 +83,12 @@ class Fleet(Core):
         for name in list(self.running):
             self.kill(name)
 
-    def holder(self, worker: str) -> str | None:
-        """The name of the process that jobs call HOST:PID."""
-        pid = int(worker.rpartition(":")[2])
-        return next((name for name, process in self.running.items() if process.pid == pid), None)
+    def runner(self, job_id: int) -> str | None:
+        """Which process of those that live runs the job now."""
+        for row in self.rows("select worker from jobs where id = :id and state = 'running'", id=job_id):
+            pid = int(row.worker.rpartition(":")[2])
+            return next((name for name, process in self.running.items() if process.pid == pid), None)
+        return None
 
     def counts(self) -> dict[str, int]:
         """State → jobs; {} while Postgres is away."""
@@ -93,8 +97,15 @@ class Fleet(Core):
         except OperationalError:
             return {}
 
+    def until(self, true: Callable[[], object], what: str) -> Any:
+        """As `wait_until`, with what is known if it never comes."""
+        try:
+            return wait_until(true, what=what, timeout_s=60)
+        except AssertionError as error:
+            raise AssertionError(f"{error}\n{self!s}") from None
+
     def wait_for(self, state: str, count: int) -> None:
-        wait_until(lambda: self.counts().get(state, 0) >= count, what=f"{count} {state}; {self!s}")
+        self.until(lambda: self.counts().get(state, 0) >= count, f"{count} {state}")
 
     def wait_until_ended(self, *, held: bool = False) -> None:
         """Until every job has succeeded, tending all the while; `held` jobs are decided here as by a person: again."""
@@ -106,7 +117,7 @@ class Fleet(Core):
                 self.resolve_held()
             return bool(counts) and set(counts) == {"succeeded"}
 
-        wait_until(all_ended, what="the success of all jobs", timeout_s=60)
+        self.until(all_ended, "the success of all jobs")
 
     def charged(self) -> int:
         return sum(bool(entry["charged"]) for entry in self.stand_in.ledger())

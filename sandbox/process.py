@@ -55,6 +55,9 @@ class SandboxProcess:
         """Switch faults on."""
         self.http.post(f"{self.url}/_faults", json=list(rules)).raise_for_status()
 
+    def clear_faults(self) -> None:
+        self.http.delete(f"{self.url}/_faults").raise_for_status()
+
     def reset(self) -> None:
         self.http.post(f"{self.url}/_reset").raise_for_status()
 

@@ -50,7 +50,13 @@ class Fleet(Core):
             with (self.folder / f"{name}.log").open("ab") as log:
                 self.running[name] = subprocess.Popen(
                     command,
-                    env={**self.settings, **QUICK, "MEDIAJOBS_BROKER_URL": self.broker_url, **environment},
+                    env={
+                        **self.settings,
+                        **QUICK,
+                        **self.environment,
+                        "MEDIAJOBS_BROKER_URL": self.broker_url,
+                        **environment,
+                    },
                     cwd=ROOT,
                     stdin=subprocess.DEVNULL,
                     stdout=log,
@@ -97,10 +103,15 @@ class Fleet(Core):
         except OperationalError:
             return {}
 
-    def until(self, true: Callable[[], object], what: str) -> Any:
+    def left(self) -> int:
+        """Jobs under way; what is held waits for a person."""
+        ended = ("succeeded", "failed", "cancelled", "held")
+        return sum(count for state, count in self.counts().items() if state not in ended)
+
+    def until(self, true: Callable[[], object], what: str, *, timeout_s: float = 60.0) -> Any:
         """As `wait_until`, with what is known if it never comes."""
         try:
-            return wait_until(true, what=what, timeout_s=60)
+            return wait_until(true, what=what, timeout_s=timeout_s)
         except AssertionError as error:
             raise AssertionError(f"{error}\n{self!s}") from None
 

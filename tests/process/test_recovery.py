@@ -22,7 +22,7 @@ VIDEOS = 6
 
 def submit_mixed(stack: Stack) -> None:
     """Images, videos and transcripts, each with something to tell them apart by."""
-    images = "key,prompt\n" + "".join(f"i{number},picture {number}\n" for number in range(IMAGES))
+    images = "key,prompt\n" + "".join(f"i{number},picture {number} [[key:i{number}]]\n" for number in range(IMAGES))
     videos = "".join(
         json.dumps({"key": f"v{number}", "model": "viduq1-text", "prompt": f"clip {number}"}) + "\n"
         for number in range(VIDEOS)
@@ -69,6 +69,7 @@ def check_outputs(stack: Stack) -> None:
 
 def check_ledger(stack: Stack) -> None:
     """What was charged is what we know of; only what is flagged was bought twice."""
+    assert stack.audit() == []
     ledger = [entry for entry in stack.ledger() if entry["charged"]]
     with stack.database() as conn:
         known = {row[0] for row in conn.execute("select request_id from attempts")}

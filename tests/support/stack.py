@@ -14,6 +14,10 @@ from typing import Any
 import httpx
 import psycopg
 
+from models.session import make_engine
+from worker.audit import against_ledger, audit
+from worker.storage import Storage
+
 MEDIAJOBS = str(Path(sys.executable).with_name("mediajobs"))
 TIMEOUT_S = 90.0
 
@@ -111,6 +115,15 @@ class Stack:
 
     def ledger(self) -> list[dict[str, Any]]:
         found: list[dict[str, Any]] = httpx.get(f"{self.sandbox_url}/_ledger").json()
+        return found
+
+    def audit(self) -> list[str]:
+        """What is wrong with the record, in itself and beside the ledger; [] if nothing is."""
+        engine = make_engine(self.services()["settings"]["database_url"], pool_size=1)
+        with engine.connect() as conn:
+            storage = Storage.open((self.data_dir / "outputs").as_uri())
+            found = [*audit(conn, storage, ended=True), *against_ledger(conn, self.ledger())]
+        engine.dispose()
         return found
 
     def play(self, *rules: dict[str, Any]) -> None:

@@ -213,25 +213,23 @@ def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Ite
     ).all()
     charged = [entry for entry in ledger if entry["charged"]]
     by_request = Counter(entry["request_id"] for entry in charged if entry["request_id"])
-    known = {row.request_id for row in rows}
-    for request_id in by_request.keys() - known:
-        yield f"the provider charged request {request_id}, of which nothing is recorded"
-    by_key = Counter(entry["key"] for entry in charged if not entry["request_id"])
-    ours_sure = Counter(row.key for row in rows if row.outcome == "answered")
-    ours_maybe = Counter(row.key for row in rows if row.possibly_charged and row.outcome != "answered")
-    requests_sure = {row.request_id for row in rows if row.outcome == "answered"}
-    maybe = {row.request_id for row in rows if row.possibly_charged}
+    sent = Counter(row.request_id for row in rows)
+    paid = {row.request_id for row in rows if row.possibly_charged or row.outcome == "answered"}
     for request_id, times in by_request.items():
-        # The same id may have been sent twice, after an answer was lost.
-        sent = sum(row.request_id == request_id for row in rows)
-        if times > sent:
-            yield f"request {request_id} was sent {sent} times and charged {times} times"
-        if request_id in known and request_id not in requests_sure | maybe:
+        if request_id not in sent:
+            yield f"the provider charged request {request_id}, of which nothing is recorded"
+        elif times > sent[request_id]:
+            # The same id may have been sent twice, after an answer was lost.
+            yield f"request {request_id} was sent {sent[request_id]} times and charged {times} times"
+        elif request_id not in paid:
             yield f"request {request_id} was charged, but is recorded as free"
-    for key, times in by_key.items():
-        if not ours_sure[key] <= times <= ours_sure[key] + ours_maybe[key]:
-            yield (f"job {key!r} was charged {times} times; recorded are {ours_sure[key]}, "
-                   f"and {ours_maybe[key]} possible")  # fmt: skip
+    by_key = Counter(entry["key"] for entry in charged if not entry["request_id"])
+    others = [row for row in rows if row.request_id not in by_request]
+    sure = Counter(row.key for row in others if row.outcome == "answered")
+    maybe = Counter(row.key for row in others if row.possibly_charged and row.outcome != "answered")
+    for key in sorted(by_key.keys() | sure.keys(), key=str):
+        if not sure[key] <= by_key[key] <= sure[key] + maybe[key]:
+            yield f"job {key!r} was charged {by_key[key]} times; recorded are {sure[key]}, and {maybe[key]} possible"
 
 
 __all__ = ["against_ledger", "audit"]

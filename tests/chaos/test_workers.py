@@ -5,7 +5,7 @@ import signal
 from sqlalchemy import text
 
 from models import slots
-from tests.support.fleet import IMAGE, VIDEO, Fleet
+from tests.support.fleet import IMAGE, SLOW_IMAGE, VIDEO, Fleet
 from worker.reasons import waiting_for
 
 ATTEMPTS = "select count(*) as n from attempts where "
@@ -47,23 +47,28 @@ def test_two_workers_and_two_beats_at_once_do_nothing_twice(fleet: Fleet) -> Non
     assert fleet.ended == []
 
 
-def test_a_worker_told_to_stop_ends_what_it_has_and_leaves_the_rest(fleet: Fleet) -> None:
-    fleet.stand_in.change("config", times={IMAGE: 1.0, VIDEO: 6.0})
-    jobs = fleet.enqueue_mixed(images=15, videos=3)
-    fleet.launch("first", "beat")
+def test_a_worker_told_to_stop_ends_what_it_can_flags_what_it_cuts_and_leaves_the_rest(fleet: Fleet) -> None:
+    fleet.stand_in.change("config", times={IMAGE: 1.0, VIDEO: 6.0, SLOW_IMAGE: 60.0})
+    slow = fleet.enqueue("image", *({"prompt": "slow", "model": SLOW_IMAGE} for _ in range(2)), batch="slow")
+    jobs = fleet.enqueue_mixed(images=15, videos=3) + len(slow)
+    fleet.launch("first", "beat", MEDIAJOBS_GRACE_S="3")
     fleet.wait_for("waiting", 3)
     fleet.wait_for("succeeded", 2)
-    fleet.wait_for("running", 3)
+    fleet.wait_for("running", 4)
     assert fleet.end("first") == 0
     counts = fleet.counts()
     assert "running" not in counts
     assert counts["waiting"] == 3
-    assert attempts(fleet, "outcome <> 'answered' or outcome is null") == 0
+    cut = "outcome = 'unknown' and error_code = 'interrupted' and possibly_charged"
+    assert attempts(fleet, cut) == len(slow)
+    assert attempts(fleet, f"not ({cut}) and outcome is distinct from 'answered'") == 0
+    fleet.stand_in.change("config", times={IMAGE: 0.3})
     fleet.launch("second")
     fleet.wait_until_ended()
     assert fleet.audit() == []
-    assert fleet.charged() == jobs == attempts(fleet, "true")
-    assert {row.attempt for row in fleet.rows("select attempt from jobs")} == {1}
+    assert fleet.charged() == jobs + len(slow) == attempts(fleet, "true")
+    tries = {row.id: row.attempt for row in fleet.rows("select id, attempt from jobs")}
+    assert {tries[each] for each in tries.keys() - set(slow)} == {1}
 
 
 def test_a_job_that_kills_its_worker_again_and_again_is_set_aside(fleet: Fleet) -> None:

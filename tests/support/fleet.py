@@ -15,6 +15,7 @@ from tests.support.core import ROOT, Core
 from tests.support.stack import wait_until
 
 IMAGE = "cogview-4-250304"
+SLOW_IMAGE = "glm-image"
 VIDEO = "viduq1-text"
 #: Short leases, so that what dies is taken back soon; still many heartbeats long on a busy machine.
 QUICK = {"MEDIAJOBS_LEASE_S": "2.5", "MEDIAJOBS_HINT_LEASE_S": "1.5", "MEDIAJOBS_TICK_S": "0.5"}

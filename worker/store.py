@@ -67,7 +67,9 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
         return verdict.too_large(fetch, str(error))
     except Exception as error:
         log.exception("job %d: cannot store", fetch.job_id)
-        message = f"cannot store the output: {type(error).__name__}: {error}"
+        # A store may say pages; its first line tells enough.
+        said = str(error).partition("\n")[0][:300]
+        message = f"cannot store the output: {type(error).__name__}: {said}"
         return verdict.not_stored(fetch, "storage_failed", message, gone=False, **rules)
     return verdict.stored(fetch, tuple(stored))
 

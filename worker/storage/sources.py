@@ -15,5 +15,8 @@ async def read_source(source: str) -> bytes:
     try:
         found = await obstore.get_async(S3Store(bucket), key)
         return bytes(await found.bytes_async())
-    except obstore.exceptions.BaseError as error:
-        raise OSError(f"cannot read {source}: {type(error).__name__}") from error
+    except FileNotFoundError:
+        raise FileNotFoundError(f"there is no {source}") from None
+    except (obstore.exceptions.BaseError, OSError) as error:
+        # Its own words are pages of the server's answer.
+        raise OSError(f"cannot read {source}: {type(error).__name__}") from None

@@ -1,0 +1,87 @@
+"""Outputs and inputs in a bucket instead of on this machine."""
+
+import hashlib
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import boto3  # type: ignore[import-untyped]
+import httpx
+import pytest
+
+from sandbox.child import die_with_parent
+from sandbox.tones import speak, wav
+from sandbox.valkey import free_port
+from tests.support.core import Core
+from tests.support.stack import MEDIAJOBS, wait_until
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url).is_success
+    except httpx.TransportError:
+        return False
+
+
+@pytest.fixture(scope="module")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3 on this machine, by the environment that leads to it."""
+    port = free_port()
+    log = tmp_path_factory.mktemp("s3") / "log"
+    with log.open("wb") as file:
+        server = subprocess.Popen(
+            [sys.executable, "-m", "moto.server", "-p", str(port)],
+            stdout=file,
+            stderr=file,
+            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call
+        )
+    url = f"http://127.0.0.1:{port}"
+    wait_until(lambda: answers(f"{url}/moto-api/data.json"), what="the S3 server")
+    yield {
+        "AWS_ENDPOINT_URL": url,
+        "AWS_ALLOW_HTTP": "true",
+        "AWS_ACCESS_KEY_ID": "x",
+        "AWS_SECRET_ACCESS_KEY": "x",
+        "AWS_REGION": "us-east-1",
+    }
+    server.terminate()
+    server.wait()
+
+
+@pytest.fixture
+def bucket(aws: dict[str, str]) -> Any:
+    s3 = boto3.resource("s3", endpoint_url=aws["AWS_ENDPOINT_URL"], region_name="us-east-1",
+                        aws_access_key_id="x", aws_secret_access_key="x")  # fmt: skip
+    return s3.create_bucket(Bucket="media")
+
+
+def test_files_come_from_a_bucket_and_go_to_one(core: Core, aws: dict[str, str], bucket: Any) -> None:
+    bucket.put_object(Key="in/a.wav", Body=wav(speak(["amber", "ocean"])))
+    core.environment = {**aws, "MEDIAJOBS_OUTPUTS_URL": "s3://media/out"}
+    core.enqueue("image", {"prompt": "a fox", "key": "fox"})
+    core.enqueue("video", {"prompt": "a fox", "key": "run", "model": "viduq1-text"})
+    core.enqueue("transcription", {"file": "s3://media/in/a.wav", "key": "said"},
+                 {"file": "s3://media/in/none.wav", "key": "gone"})  # fmt: skip
+    assert core.work() == 0, core.log()
+    assert core.states() == {"fox": "succeeded", "run": "succeeded", "said": "succeeded", "gone": "failed"}
+    [gone] = core.rows("select error_code, error_message from jobs where state = 'failed'")
+    assert gone.error_code == "input_unreadable"
+    assert gone.error_message == "the request could not be made: there is no s3://media/in/none.wav"
+    for row in core.rows("select location, bytes, sha256 from outputs"):
+        data = bucket.Object(f"out/{row.location}").get()["Body"].read()
+        assert (len(data), hashlib.sha256(data).hexdigest()) == (row.bytes, row.sha256)
+    exported = core.folder / "exported"
+    export(core, exported)
+    lines = [json.loads(line) for line in (exported / "manifest.jsonl").read_text().splitlines()]
+    files = [exported / each["path"] for line in lines for each in line["outputs"]]
+    assert len(files) >= 4
+    assert all(file.stat().st_size for file in files)
+
+
+def export(core: Core, folder: Path) -> None:
+    environment = {**os.environ, **core.environment, "MEDIAJOBS_DATABASE_URL": core.url}
+    subprocess.run([MEDIAJOBS, "export", "b", str(folder)], env=environment, cwd=core.folder, check=True, timeout=60)

@@ -22,7 +22,9 @@ from provider.unwrap import find_error, is_providers, retry_after_s, unwrap
 from provider.wire import Answer, Request
 
 CONNECT_TIMEOUT_S = 10.0
-WRITE_TIMEOUT_S = 60.0
+DOWNLOAD_READ_TIMEOUT_S = 60.0
+KEEP_S = 15.0
+HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "mediajobs"}
 DIRECT_HOSTS = frozenset({"api.z.ai", "open.bigmodel.cn"})
 MAX_REDIRECTS = 5
 #: Not there yet, there no more, or its signature ran out: the store of files answers all three alike.
@@ -74,15 +76,24 @@ class Client:
         self._token = token
         self._formats = formats
         self._probe_s = probe_s
-        self._headers = {"Accept-Language": "en-US,en"}
+        self._headers = {**HEADERS, "Accept-Language": "en-US,en"}
         if self._direct:
             self._headers["Authorization"] = f"Bearer {token}"
-        # httpx's own pool looks at every connection for every request; aiohttp's does not.
-        limits = httpx.Limits(max_connections=None, max_keepalive_connections=None, keepalive_expiry=15.0)
-        self._http = httpx.AsyncClient(transport=AiohttpTransport(limits=limits), follow_redirects=False)
+        # httpx's own pool looks at every connection for every request; aiohttp's does not. The transport
+        # is used without an httpx.AsyncClient: cookies, redirects and sign-in are none of ours, and cost CPU.
+        self._http = AiohttpTransport(client=new_session)
 
     async def close(self) -> None:
         await self._http.aclose()
+
+    @asynccontextmanager
+    async def _exchange(self, request: httpx.Request) -> AsyncIterator[httpx.Response]:
+        """Make one exchange; its body is still to be read."""
+        response = await self._http.handle_async_request(request)
+        try:
+            yield response
+        finally:
+            await response.aclose()
 
     async def send(self, request: Request) -> Answer:
         """Make one call. Raises NotSent, Rejected or AnswerLost.
@@ -115,9 +126,6 @@ class Client:
         return answer
 
     async def _call(self, request: Request, endpoint: Endpoint, url_format: str) -> tuple[Answer, int]:
-        timeout = httpx.Timeout(
-            connect=CONNECT_TIMEOUT_S, write=WRITE_TIMEOUT_S, read=request.read_timeout_s, pool=CONNECT_TIMEOUT_S
-        )
         body: dict[str, Any] = {}
         if request.upload is not None:
             upload = request.upload
@@ -126,7 +134,11 @@ class Client:
             body = {"json": request.json}
         url = self._url(endpoint, request, url_format)
         try:
-            response = await self._http.request(endpoint.method, url, headers=self._headers, timeout=timeout, **body)
+            made = httpx.Request(
+                endpoint.method, url, headers=self._headers, extensions=timeouts(request.read_timeout_s), **body
+            )
+            async with self._exchange(made) as response:
+                await response.aread()
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             raise self._transport_error(error, endpoint) from None
         return self._read(response, endpoint), response.status_code
@@ -226,12 +238,12 @@ class Client:
     @asynccontextmanager
     async def download(self, url: str) -> AsyncIterator[Download]:
         """Stream a result from wherever it lies. Our token goes to nobody. Raises DownloadError."""
-        timeout = httpx.Timeout(connect=CONNECT_TIMEOUT_S, write=CONNECT_TIMEOUT_S, read=60.0, pool=CONNECT_TIMEOUT_S)
         try:
             for _ in range(MAX_REDIRECTS + 1):
-                async with self._http.stream("GET", url, timeout=timeout) as response:
-                    if response.next_request is not None:
-                        url = str(response.next_request.url)
+                request = httpx.Request("GET", url, headers=HEADERS, extensions=timeouts(DOWNLOAD_READ_TIMEOUT_S))
+                async with self._exchange(request) as response:
+                    if response.has_redirect_location:
+                        url = str(request.url.join(response.headers["location"]))
                         continue
                     if response.status_code != 200:
                         raise DownloadError(
@@ -249,6 +261,17 @@ class Client:
         except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
             raise DownloadError(f"the download broke off: {type(error.__cause__ or error).__name__}") from None
         raise DownloadError(f"the result's URL redirects more than {MAX_REDIRECTS} times")
+
+
+def timeouts(read_s: float) -> dict[str, Any]:
+    """A request's extensions that say how long each phase may take."""
+    return {"timeout": {"connect": CONNECT_TIMEOUT_S, "read": read_s, "pool": CONNECT_TIMEOUT_S}}
+
+
+def new_session() -> aiohttp.ClientSession:
+    """As many connections as there are calls (aiohttp's own default is 100), and no cookies."""
+    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S, ssl=httpx.create_ssl_context())
+    return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 
 def seen_as(error: ProviderError, seen: Seen) -> ProviderError:

@@ -1,0 +1,59 @@
+"""The client against the stand-in: what only a real connection shows."""
+
+import asyncio
+from collections.abc import Iterator
+
+import pytest
+
+from provider.client import Client, DownloadError
+from provider.formats import Forgetful
+from provider.wire import Request
+from sandbox import process
+from sandbox.process import SandboxProcess
+
+MODEL = "cogview-4-250304"
+
+
+@pytest.fixture(scope="module")
+def stand_in() -> Iterator[SandboxProcess]:
+    made = process.start("--latency", "2", "--limit", f"{MODEL}=1000")
+    yield made
+    made.stop()
+
+
+def made_for(stand_in: SandboxProcess) -> Client:
+    return Client(base_url=stand_in.proxy_base_url, token=stand_in.token, formats=Forgetful())
+
+
+def image(prompt: str) -> Request:
+    return Request(endpoint="image", json={"model": MODEL, "prompt": prompt})
+
+
+def test_as_many_calls_are_under_way_as_are_asked_for(stand_in: SandboxProcess) -> None:
+    """aiohttp alone stops at 100 connections: the rest would hold slots and wait."""
+
+    async def many() -> None:
+        client = made_for(stand_in)
+        await asyncio.gather(*(client.send(image(f"p{number}")) for number in range(150)))
+        await client.close()
+
+    asyncio.run(many())
+    assert stand_in.summary()["max_in_flight"][MODEL] == 150
+
+
+def test_a_download_follows_redirects_and_says_when_there_is_no_file(stand_in: SandboxProcess) -> None:
+    async def fetch() -> bytes:
+        client = made_for(stand_in)
+        try:
+            url = (await client.send(image("[[fault:redirect_file]] a cat"))).body["data"][0]["url"]
+            async with client.download(url) as found:
+                data = b"".join([chunk async for chunk in found.chunks])
+            with pytest.raises(DownloadError) as failed:
+                async with client.download(f"{stand_in.url}/files/none.png"):
+                    pass
+            assert failed.value.gone
+            return data
+        finally:
+            await client.close()
+
+    assert asyncio.run(fetch()).startswith(b"\x89PNG")

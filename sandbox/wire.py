@@ -34,7 +34,8 @@ class Protocol(HttpToolsProtocol):
 def reset(held: Transport) -> None:
     """End the connection with RST: without the option the client would see a clean end."""
     if (raw := held.get_extra_info("socket")) is not None:
-        raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        with contextlib.suppress(OSError):  # the client is gone already
+            raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
     held.abort()
 
 

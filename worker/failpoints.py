@@ -1,10 +1,12 @@
 """Places at which a test can let a process die: at each commit, and at each call to the outside.
 
 MEDIAJOBS_FAILPOINT=NAME ends the process there at once, as kill -9 would; NAME@3 at the third pass.
+stop:NAME stops it instead, until SIGCONT.
 """
 
 import itertools
 import os
+import signal
 
 #: Every place there is. "committing": all is written, not yet committed.
 NAMES = (
@@ -14,11 +16,15 @@ NAMES = (
 )  # fmt: skip
 EXIT_CODE = 137
 
-ARMED, _, _count = os.environ.get("MEDIAJOBS_FAILPOINT", "").partition("@")
+_given = os.environ.get("MEDIAJOBS_FAILPOINT", "")
+ARMED, _, _count = _given.removeprefix("stop:").partition("@")
 _passes = itertools.count(1)
 
 
 def failpoint(name: str) -> None:
-    """Die here, if so told."""
+    """Die or stop here, if so told."""
     if name == ARMED and next(_passes) == int(_count or 1):
-        os._exit(EXIT_CODE)
+        if _given.startswith("stop:"):
+            os.kill(os.getpid(), signal.SIGSTOP)
+        else:
+            os._exit(EXIT_CODE)

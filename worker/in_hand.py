@@ -2,6 +2,8 @@
 
 import asyncio
 import logging
+import math
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -20,6 +22,8 @@ class InHand:
     lease_s: float
     #: The process is about to end: nothing more is claimed.
     stopping: bool = False
+    #: When the last heartbeat was asked for that is written by now.
+    _kept_at: float = -math.inf
     _held: set[tuple[int, int]] = field(default_factory=set)
     _cuttable: "set[asyncio.Task[Any]]" = field(default_factory=set)
 
@@ -33,6 +37,10 @@ class InHand:
             yield
         finally:
             self._held.discard((job_id, fence))
+
+    def lapsed(self, claimed_at: float) -> bool:
+        """Whether a claim that was asked for then (`time.monotonic`) may be another's by now: all stood still."""
+        return time.monotonic() - max(claimed_at, self._kept_at) > self.lease_s
 
     @contextmanager
     def cuttable(self) -> Iterator[None]:
@@ -61,4 +69,6 @@ class InHand:
         while True:
             await asyncio.sleep(self.lease_s / 3)
             if self._held:
+                asked_at = time.monotonic()
                 await self.writer.heartbeat(sorted(self._held))
+                self._kept_at = asked_at

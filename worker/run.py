@@ -3,6 +3,7 @@
 import asyncio
 import logging
 import random
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -24,31 +25,34 @@ async def run(job_ids: Sequence[int], desk: Desk) -> None:
     """Run the jobs of one message side by side; those that others have are left to them."""
     if desk.in_hand.stopping:
         return  # they are dispatched still: the next hint goes to another worker
+    claimed_at = time.monotonic()
     claims = await desk.writer.claim(job_ids)
-    await asyncio.gather(*(run_one(claim, desk) for claim in claims))
+    await asyncio.gather(*(run_one(claim, desk, claimed_at) for claim in claims))
 
 
-async def run_one(claim: Claim, desk: Desk) -> None:
+async def run_one(claim: Claim, desk: Desk, claimed_at: float) -> None:
     with desk.in_hand.holding(claim.job_id, claim.fence):
-        outcome = await ask(claim, desk)
+        outcome = await ask(claim, desk, claimed_at)
         if not await desk.writer.settle(outcome):
             log.warning("job %d: taken over by a later claim; what came back is kept with its attempt", claim.job_id)
 
 
-async def ask(claim: Claim, desk: Desk) -> Outcome:
+async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
     """Ask the provider once, and say what its answer means."""
     kind = KINDS[claim.kind]
     try:
         with desk.in_hand.cuttable():
             request = await prepared(claim, desk)
     except asyncio.CancelledError:
-        return verdict.given_back(claim)
+        return verdict.given_back(claim, "the worker stopped before it was sent")
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent: this job alone fails
         return unsendable(claim, error)
     policy = desk.policy(claim.kind, claim.model)
     try:
         with desk.in_hand.cuttable():
             failpoint("run.sending")
+            if desk.in_hand.lapsed(claimed_at):
+                return verdict.given_back(claim, "the claim was over before it was sent")
             answer = await desk.client.send(request)
             failpoint("run.answered")
     except ProviderError as error:

@@ -177,9 +177,9 @@ def after_unknown(move: Move, policy: OnUnknown, *, unknowns: int, request_id: s
     return replace(move, target=JobState.HELD)
 
 
-def given_back(claim: Claim) -> Outcome:
-    """The worker is stopping, and nothing was sent yet: the attempt does not count."""
-    end = AttemptEnd(number=claim.number, outcome="interrupted", error_message="the worker stopped before it was sent")
+def given_back(claim: Claim, why: str) -> Outcome:
+    """Nothing was sent yet, and nothing will be: the attempt does not count."""
+    end = AttemptEnd(number=claim.number, outcome="interrupted", error_message=why)
     return Outcome(
         start(claim, target=JobState.QUEUED, give_back=True, next_request_id=claim.request_id, attempt_end=end)
     )

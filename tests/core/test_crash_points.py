@@ -1,12 +1,14 @@
 """A process dies at each commit and at each call to the outside; the next one goes on, and the books agree."""
 
 import re
+import signal
 from pathlib import Path
 
 import pytest
 
 from sandbox.tones import speak, wav
 from tests.support.core import Core
+from tests.support.stack import wait_until
 from worker.failpoints import EXIT_CODE, NAMES
 
 ROOT = Path(__file__).parents[2]
@@ -37,6 +39,24 @@ def test_a_crash_loses_nothing_and_buys_nothing_in_silence(core: Core, name: str
     assert core.audit() == []
     charged = sum(bool(entry["charged"]) for entry in core.stand_in.ledger())
     assert jobs <= charged <= jobs + doubtful
+
+
+def test_a_worker_that_stood_still_since_its_claim_sends_nothing_more(core: Core) -> None:
+    core.enqueue("image", {"prompt": "p"})
+    sleeper = core.start(MEDIAJOBS_FAILPOINT="stop:run.sending")
+    try:
+        wait_until(lambda: "running" in core.states().values(), what=core.log())
+        assert core.work() == 0, core.log()  # another process: the lease ends, and the job runs there
+        sleeper.send_signal(signal.SIGCONT)
+        assert sleeper.wait(timeout=30) == 0, core.log()
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    assert len(core.stand_in.ledger()) == 1
+    outcomes = core.rows("select outcome, possibly_charged from attempts order by number")
+    assert [tuple(row) for row in outcomes] == [("interrupted", False), ("answered", False)]
+    assert core.rows("select from jobs where state = 'succeeded' and not possibly_charged")
+    assert core.audit() == []
 
 
 def test_every_failpoint_is_somewhere() -> None:

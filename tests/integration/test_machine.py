@@ -179,7 +179,7 @@ class Machine(RuleBasedStateMachine):
                 outcome = no(rejected("1231"))
                 job.lost_answer(number, live=live, known=True)
             case _:
-                outcome = verdict.given_back(claimed)
+                outcome = verdict.given_back(claimed, "the worker stops")
                 job.refused(number, "queued", live=live)
         self.settle(outcome, live=live)
 

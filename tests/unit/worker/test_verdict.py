@@ -111,7 +111,7 @@ def test_a_lost_answer_is_sent_once_more_with_the_same_id_then_held() -> None:
 
 def test_what_was_not_sent_goes_out_under_the_same_id() -> None:
     assert verdict.refused(claim(), IMAGE, UNSENT, OnUnknown.RETRY, chance=0.5).move.next_request_id == "r"
-    assert verdict.given_back(claim()).move.next_request_id == "r"
+    assert verdict.given_back(claim(), "why").move.next_request_id == "r"
     assert verdict.refused(claim(), IMAGE, rejected(A.SHRINK), OnUnknown.RETRY, chance=0.5).move.next_request_id is None
 
 
@@ -126,7 +126,7 @@ def test_policy_may_be_to_ask_at_once() -> None:
 
 
 def test_what_a_stopping_worker_did_not_send_costs_no_attempt() -> None:
-    move = verdict.given_back(claim()).move
+    move = verdict.given_back(claim(), "why").move
     assert (move.target, move.give_back, move.possibly_charged) == (S.QUEUED, True, False)
 
 

@@ -203,7 +203,7 @@ def test_nothing_is_lost_and_nothing_bought_twice_in_silence(
         print(f"\nsoak: seed {SEED}, {SOAK_S:.0f} s", flush=True)  # noqa: T201
     chaos = Chaos(fleet, postgres, valkey, proxy, random.Random(SEED))
     began = time.monotonic()
-    fleet.environment = {"MEDIAJOBS_SILENCE_S": "6", "MEDIAJOBS_GRACE_S": "3", "MEDIAJOBS_READ_TIMEOUT_S": "20"}
+    fleet.environment = {"MEDIAJOBS_SILENCE_S": "6", "MEDIAJOBS_GRACE_S": "3"}
     (fleet.folder / "a.wav").write_bytes(wav(speak(["amber", "basil"])))
     fleet.launch(*WORKERS, *BEATS)
     postgres_due = began + 20

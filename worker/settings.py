@@ -49,7 +49,6 @@ class Settings(BaseSettings):
     #: A task that is still at work after so long gives its slot to others; after a day of it a person decides.
     stalled_s: float = Field(default=3600.0, gt=0)
     tick_s: float = Field(default=1.0, gt=0)
-    read_timeout_s: float = Field(default=300.0, gt=0)
     #: Job ids that one Celery message carries at most.
     message_size: int = Field(default=16, gt=0)
     #: Downloads at once in one process.

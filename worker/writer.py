@@ -20,6 +20,7 @@ from sqlalchemy.exc import InterfaceError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from models import transitions
+from models.state import JobState
 from models.transitions import Claim, Fetch
 from worker.failpoints import failpoint
 from worker.finish import Outcome, finish
@@ -28,7 +29,10 @@ from worker.hints import Hints, Publisher
 log = logging.getLogger(__name__)
 
 MOST_AT_ONCE = 512
+#: A busy writer gathers for so long: what comes meanwhile shares its commit, and its messages. Calls take seconds.
 LINGER_S = 0.003
+#: Downloads hold no slot of the provider's, so that nobody waits for theirs.
+FETCH_LINGER_S = 0.015
 RECONNECT_CAP_S = 5.0
 
 
@@ -106,8 +110,7 @@ class Writer:
         group: list[tuple[Write, Future[Any]]] = []
         while not last and (first := self._queue.get()) is not None:
             if len(group) > 1:
-                # Busy: what comes within moments shares this commit, and its messages. Calls take seconds.
-                time.sleep(LINGER_S)
+                time.sleep(linger_s([write for write, _ in group]))
             group = [first]
             while len(group) < MOST_AT_ONCE and not self._queue.empty():
                 more = self._queue.get()
@@ -210,6 +213,15 @@ class Writer:
         if not most:
             return []
         return transitions.claim_fetches(conn, most=most, worker=self.worker, lease_s=self.lease_s)
+
+
+def linger_s(last: Sequence[Write]) -> float:
+    """How long to gather, by what the last group held."""
+    of_slots = any(
+        isinstance(write, Take) or (isinstance(write, Outcome) and write.move.source is not JobState.STORING)
+        for write in last
+    )
+    return LINGER_S if of_slots else FETCH_LINGER_S
 
 
 def passes(writes: Sequence[Write], point: str) -> None:

@@ -320,9 +320,10 @@ def lock_learned(conn: Connection, model: str, *, since: datetime | None = None)
     return Learned(**row) if row else None
 
 
+# The time of this moment, not of the start of the transaction: what others gave out while it waited is older.
 LEARN = text("""
     update limits set learned = :learned, good = :good, refused = :refused, patience = :patience,
-        learned_at = case when :moved then now() else learned_at end
+        learned_at = case when :moved then clock_timestamp() else learned_at end
     where model = :model
 """)
 
@@ -334,10 +335,25 @@ def learn(conn: Connection, model: str, *, learned: int, good: int | None, refus
     conn.execute(LEARN, {**values, "moved": moved})
 
 
+DRAINING = text("""
+    update limits set learned_at = clock_timestamp() where model in (
+        select model from limits where in_use > learned order by model for update skip locked
+    )
+""")
+
+
+def put_off(conn: Connection) -> None:
+    """Begin the windows anew of models that have more under way than they may: no call goes out that could be refused.
+
+    So it is after their level fell.
+    """
+    conn.execute(DRAINING)
+
+
 # Jobs that are dispatched only, their message unheard, ask nothing of the provider yet.
 USED_UP = text("""
     select l.model from limits l
-    where l.in_use >= l.learned and l.learned_at < now() - :window_s * interval '1 second' and l.learned <= (
+    where l.in_use = l.learned and l.learned_at < now() - :window_s * interval '1 second' and l.learned <= (
         select count(*) from jobs j where j.holds_slot and j.model = l.model and j.state <> 'dispatched'
     )
     order by l.model

@@ -35,8 +35,8 @@ class Claim:
     unknowns: int
     #: US dollars that a success costs.
     estimate: Decimal
-    #: When it was claimed, by the database's clock.
-    started_at: datetime
+    #: When it got its slot, by the database's clock.
+    dispatched_at: datetime
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -199,7 +199,7 @@ CLAIM = text("""
         ) o
         where j.id = w.id and o.id = j.id
         returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
-            coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.started_at
+            coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at
     ), intent as (
         insert into attempts (job_id, number, fence, request_id, worker)
         select job_id, number, fence, request_id, :worker from claimed

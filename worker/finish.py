@@ -24,7 +24,7 @@ log = logging.getLogger(__name__)
 
 @dataclass(frozen=True, slots=True)
 class Shrink:
-    """The provider bears less at once than was asked of it by a call that went out at `since`."""
+    """The provider bears less at once than was asked of it by a call that got its slot at `since`."""
 
     model: str
     since: datetime
@@ -154,7 +154,7 @@ def apply_effect(conn: Connection, effect: Effect) -> None:
 
 
 def shrink(conn: Connection, model: str, since: datetime) -> None:
-    """Take a refusal into account, unless the call went out before the last change: it speaks of another level."""
+    """Take a refusal into account, unless the call got its slot before the last change: it speaks of another level."""
     known = slots.lock_learned(conn, model, since=since)
     if known is not None:
         was = as_pace(known)

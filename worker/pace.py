@@ -3,7 +3,8 @@
 The limit is hidden, and may change. A step up that is refused is taken back at once, so that
 the level settles just below the limit; a refusal at a level that was borne before means that
 the limit fell: the level is halved. Between what was borne and what was refused the step is to
-their middle, above all that is known it doubles. What was refused is tried again ever less often.
+their middle, and by a quarter at most: all that is too much is refused at once. Above all that is
+known it doubles. What was refused is tried again ever less often.
 """
 
 from dataclasses import dataclass, replace
@@ -31,9 +32,7 @@ def refused(pace: Pace) -> Pace:
     """The provider said `too many at once` to a call that was made at this level."""
     good = pace.good or 0
     if pace.level > good > 0:
-        # Refused before: it was a look at whether the limit had grown. The next one is later.
-        patience = min(MOST_PATIENCE, pace.patience + 1) if pace.refused == pace.level else pace.patience
-        return replace(pace, level=good, refused=pace.level, patience=patience)
+        return replace(pace, level=good, refused=pace.level, patience=min(MOST_PATIENCE, pace.patience + 1))
     half = max(1, pace.level // 2)
     return replace(pace, level=half, good=None, refused=max(pace.level, 2), patience=0)
 
@@ -48,7 +47,8 @@ def borne(pace: Pace, quiet_s: float) -> Pace:
     if pace.refused is None or pace.refused <= pace.level:
         return replace(pace, level=min(pace.ceiling, pace.level * 2), refused=None, patience=0)
     if pace.refused > pace.level + 1:
-        return replace(pace, level=(pace.level + pace.refused) // 2)
+        middle = (pace.level + pace.refused) // 2
+        return replace(pace, level=min(middle, pace.level + max(1, pace.level // 4)))
     if quiet_s < WINDOW_S * 2**pace.patience:
         return pace
     return replace(pace, level=pace.refused)  # perhaps the limit has grown

@@ -137,11 +137,11 @@ def refused(claim: Claim, kind: Kind, error: ProviderError, policy: OnUnknown, *
         case Action.PAUSE_MODEL:
             return snoozed(move, 0.0, pauses(model, message, code, ruling))
         case Action.SHRINK if not ruling.obeys:
-            return snoozed(move, ruling.wait_s * (0.5 + chance), (Shrink(model, claim.started_at),))
+            return snoozed(move, ruling.wait_s * (0.5 + chance), (Shrink(model, claim.dispatched_at),))
         case Action.SHRINK | Action.SLOW | Action.OVERLOADED:
             told = Rest(model, message, code, ruling.wait_s, ruling.cap_s)
             effect = pauses(model, message, code, ruling) if ruling.obeys else (told,)
-            less = () if ruling.action is Action.OVERLOADED else (Shrink(model, claim.started_at),)
+            less = () if ruling.action is Action.OVERLOADED else (Shrink(model, claim.dispatched_at),)
             return snoozed(move, 0.0, (*effect, *less))
 
 

@@ -13,7 +13,7 @@ from models import interventions, leases, slots, transitions
 from models.interventions import Selection
 from models.state import JobState
 from models.transitions import AttemptEnd, Claim, Move, StoredOutput
-from worker.finish import Outcome, Pause, finish
+from worker.finish import Outcome, Pause, Shrink, finish
 from worker.hand_out import hand_out
 from worker.producer import Row, insert_rows
 
@@ -247,3 +247,35 @@ def test_the_tables_refuse_what_cannot_be(engine: Engine) -> None:
     for wrong in ("state = 'waiting'", "state = 'succeeded'", "state = 'lost'", "finished_at = now()"):
         with engine.connect() as conn, pytest.raises(IntegrityError):
             conn.execute(text(f"update jobs set {wrong}"))
+
+
+def test_a_level_that_fell_is_not_borne_before_its_calls_go_out(engine: Engine) -> None:
+    enqueue(engine, 9)
+    claimed = claim(engine, dispatch(engine))
+    assert len(claimed) == 5
+    with engine.begin() as conn:
+        conn.execute(text("update limits set learned = 3, learned_at = now() - interval '1 hour'"))
+        slots.put_off(conn)
+        assert slots.used_up(conn, window_s=2) == []
+    settle(engine, ended(engine, claimed[0], JobState.STORING), ended(engine, claimed[1], JobState.STORING))
+    assert value(engine, "select in_use from limits where model = :m", m=MODEL) == 3
+    with engine.begin() as conn:
+        slots.put_off(conn)
+        assert slots.used_up(conn, window_s=2) == []
+        assert slots.used_up(conn, window_s=0) == [MODEL]
+
+
+def test_a_call_that_got_its_slot_before_the_level_fell_says_nothing_of_the_new_level(engine: Engine) -> None:
+    """Though it went out after: its message was slow."""
+
+    def refuse(claimed: Claim) -> None:
+        move = ended(engine, claimed, JobState.QUEUED, give_back=True, delay_s=60.0)
+        with engine.begin() as conn:
+            finish(conn, [Outcome(move, (Shrink(MODEL, claimed.dispatched_at),))], lease_s=5)
+
+    enqueue(engine, 9)
+    job_ids = dispatch(engine)
+    refuse(claim(engine, job_ids[:1])[0])
+    assert value(engine, "select learned from limits where model = :m", m=MODEL) == 2
+    refuse(claim(engine, job_ids[1:2])[0])
+    assert value(engine, "select learned from limits where model = :m", m=MODEL) == 2

@@ -36,6 +36,7 @@ def rescue(engine: Engine, *, hint_lease_s: float, policy: Policy) -> Hints:
         add(take_in_late(conn, lease_s=hint_lease_s))
     with engine.begin() as conn:
         unheard = leases.renew_unheard(conn, lease_s=hint_lease_s)
+        slots.put_off(conn)
         for model in slots.used_up(conn, window_s=WINDOW_S):
             grow(conn, model)
     recount(engine)

@@ -13,10 +13,14 @@ STEPS: dict[str, tuple[Pace, Callable[[Pace], Pace], Pace]] = {
     "not for a whole window": (Pace(100, 4), lambda p: borne(p, WINDOW_S / 2), Pace(100, 4)),
     "never above the ceiling": (Pace(10, 8), lambda p: borne(p, WINDOW_S), Pace(10, 10, good=8)),
     "at the ceiling": (Pace(10, 10), lambda p: borne(p, WINDOW_S), Pace(10, 10, good=10)),
-    "a step too far is taken back": (Pace(100, 64, good=32), refused, Pace(100, 32, good=32, refused=64)),
-    "then to the middle": (
-        Pace(100, 32, good=32, refused=64), lambda p: borne(p, WINDOW_S), Pace(100, 48, good=32, refused=64),
+    "a step too far is taken back": (Pace(100, 64, good=32), refused, Pace(100, 32, good=32, refused=64, patience=1)),
+    "then up by a quarter": (
+        Pace(100, 32, good=32, refused=64), lambda p: borne(p, WINDOW_S), Pace(100, 40, good=32, refused=64),
     ),
+    "or to the middle": (
+        Pace(100, 40, good=40, refused=44), lambda p: borne(p, WINDOW_S), Pace(100, 42, good=40, refused=44),
+    ),
+    "by one at least": (Pace(100, 2, good=2, refused=9), lambda p: borne(p, WINDOW_S), Pace(100, 3, good=2, refused=9)),
     "next to the limit: wait": (
         Pace(100, 40, good=40, refused=41, patience=2), lambda p: borne(p, WINDOW_S),
         Pace(100, 40, good=40, refused=41, patience=2),

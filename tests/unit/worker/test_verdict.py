@@ -30,7 +30,7 @@ A, S = Action, JobState
 def claim(**changes: Any) -> Claim:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "glm-image", "args": {"model": "glm-image"}, "attempt": 1,
-        "number": 4, "request_id": "r", "unknowns": 0, "estimate": Decimal("0.015"), "started_at": NOW,
+        "number": 4, "request_id": "r", "unknowns": 0, "estimate": Decimal("0.015"), "dispatched_at": NOW,
     }  # fmt: skip
     return Claim(**{**known, **changes})
 

@@ -195,6 +195,7 @@ def measure(*, jobs: int, rounds: int) -> str:
     names = ("mediajobs, with download and record", "plain Celery: POST, one insert",
              "plain Celery: POST, download, file, insert")  # fmt: skip
     found: dict[str, list[Figure]] = {name: [] for name in names}
+    load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="mj-") as name:
         bench = Bench(Path(name), "0")
         try:
@@ -212,6 +213,7 @@ def measure(*, jobs: int, rounds: int) -> str:
             f"{datetime.now(UTC):%Y-%m-%d}, {os.cpu_count()} cores, Python {sys.version.split()[0]}, "
             + ", ".join(f"{each} {version(each)}" for each in ("celery", "httpx", "psycopg", "sqlalchemy")),
             f"{jobs} jobs a run, {rounds} alternating rounds, API at zero latency, {SLOTS} slots; medians",
+            f"load average {load:.1f} before, {os.getloadavg()[0]:.1f} after: above 1 before, others were at work here",
             "",
             table(found),
             "",

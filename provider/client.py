@@ -24,7 +24,7 @@ from provider.wire import Answer, Request
 CONNECT_TIMEOUT_S = 10.0
 DOWNLOAD_READ_TIMEOUT_S = 60.0
 KEEP_S = 15.0
-HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "mediajobs"}
+HEADERS = httpx.Headers({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "mediajobs"})
 DIRECT_HOSTS = frozenset({"api.z.ai", "open.bigmodel.cn"})
 MAX_REDIRECTS = 5
 #: Not there yet, there no more, or its signature ran out: the store of files answers all three alike.
@@ -76,7 +76,7 @@ class Client:
         self._token = token
         self._formats = formats
         self._probe_s = probe_s
-        self._headers = {**HEADERS, "Accept-Language": "en-US,en"}
+        self._headers = httpx.Headers({**HEADERS, "Accept-Language": "en-US,en"})
         if self._direct:
             self._headers["Authorization"] = f"Bearer {token}"
         # httpx's own pool looks at every connection for every request; aiohttp's does not. The transport

@@ -5,7 +5,7 @@ import signal
 from sqlalchemy import text
 
 from models import slots
-from tests.support.fleet import IMAGE, SLOW_IMAGE, VIDEO, Fleet
+from tests.support.fleet import IMAGE, SHORT_LEASE, SLOW_IMAGE, VIDEO, Fleet
 from worker.reasons import waiting_for
 
 ATTEMPTS = "select count(*) as n from attempts where "
@@ -16,7 +16,8 @@ def attempts(fleet: Fleet, where: str) -> int:
 
 
 def test_a_worker_that_wakes_after_its_lease_changes_nothing_and_its_paid_answers_are_kept(fleet: Fleet) -> None:
-    fleet.stand_in.change("config", times={IMAGE: 1.5, "submit": 1.5})
+    fleet.environment = SHORT_LEASE
+    fleet.stand_in.change("config", times={IMAGE: 3.0, "submit": 3.0})
     jobs = fleet.enqueue_mixed(images=12, videos=4)
     fleet.launch("zombie", "beat")
     fleet.until(lambda: len(fleet.stand_in.ledger()) == 9, "calls of all that may run")
@@ -48,7 +49,7 @@ def test_two_workers_and_two_beats_at_once_do_nothing_twice(fleet: Fleet) -> Non
 
 
 def test_a_worker_told_to_stop_ends_what_it_can_flags_what_it_cuts_and_leaves_the_rest(fleet: Fleet) -> None:
-    fleet.stand_in.change("config", times={IMAGE: 1.0, VIDEO: 6.0, SLOW_IMAGE: 60.0})
+    fleet.stand_in.change("config", times={IMAGE: 1.0, VIDEO: 60.0, SLOW_IMAGE: 60.0})
     slow = fleet.enqueue("image", *({"prompt": "slow", "model": SLOW_IMAGE} for _ in range(2)), batch="slow")
     jobs = fleet.enqueue_mixed(images=15, videos=3) + len(slow)
     fleet.launch("first", "beat", MEDIAJOBS_GRACE_S="3")
@@ -63,6 +64,7 @@ def test_a_worker_told_to_stop_ends_what_it_can_flags_what_it_cuts_and_leaves_th
     assert attempts(fleet, cut) == len(slow)
     assert attempts(fleet, f"not ({cut}) and outcome is distinct from 'answered'") == 0
     fleet.stand_in.change("config", times={IMAGE: 0.3})
+    fleet.stand_in.change("clock", advance_s=60)  # the videos are done
     fleet.launch("second")
     fleet.wait_until_ended()
     assert fleet.audit() == []
@@ -72,6 +74,7 @@ def test_a_worker_told_to_stop_ends_what_it_can_flags_what_it_cuts_and_leaves_th
 
 
 def test_a_job_that_kills_its_worker_again_and_again_is_set_aside(fleet: Fleet) -> None:
+    fleet.environment = SHORT_LEASE
     with fleet.engine.begin() as conn:  # one at a time: what is in hand with it dies with it
         slots.add_limit(conn, IMAGE, concurrency=1, slot_scope="answer")
     fleet.stand_in.change("config", times={IMAGE: 0.3})

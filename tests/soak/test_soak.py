@@ -22,7 +22,7 @@ from models.limit import ACCOUNT
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.tones import speak, wav
 from sandbox.valkey import EmbeddedValkey
-from tests.support.fleet import IMAGE, VIDEO, Fleet
+from tests.support.fleet import IMAGE, SHORT_LEASE, VIDEO, Fleet
 from tests.support.proxy import Proxy
 from tests.support.stack import wait_until
 from worker.actions import Selection, cancel, resolve, retry
@@ -203,7 +203,7 @@ def test_nothing_is_lost_and_nothing_bought_twice_in_silence(
         print(f"\nsoak: seed {SEED}, {SOAK_S:.0f} s", flush=True)  # noqa: T201
     chaos = Chaos(fleet, postgres, valkey, proxy, random.Random(SEED))
     began = time.monotonic()
-    fleet.environment = {"MEDIAJOBS_SILENCE_S": "6", "MEDIAJOBS_GRACE_S": "3"}
+    fleet.environment = {**SHORT_LEASE, "MEDIAJOBS_SILENCE_S": "6", "MEDIAJOBS_GRACE_S": "3"}
     (fleet.folder / "a.wav").write_bytes(wav(speak(["amber", "basil"])))
     fleet.launch(*WORKERS, *BEATS)
     postgres_due = began + 20

@@ -15,11 +15,16 @@ def driver_url(url: str) -> str:
 
 #: Every statement and every lock is bounded in time, and a peer that is gone is noticed. Milliseconds.
 BOUNDS = {"statement_timeout": 60_000, "lock_timeout": 15_000}
+#: For processes whose transactions are a few statements: one that stands still within one is cut off, before those
+#: that wait for its locks give up.
+BRIEF = {"idle_in_transaction_session_timeout": 5_000}
 KEEPALIVES = {"keepalives_idle": 10, "keepalives_interval": 5, "keepalives_count": 3, "tcp_user_timeout": 20_000}
 
 
-def make_engine(url: str, *, name: str = "mediajobs", **options: Any) -> Engine:
+def make_engine(url: str, *, name: str = "mediajobs", brief: bool = False, **options: Any) -> Engine:
     """An engine whose pool heals by itself. `name` is what the server shows of its sessions.
+
+    `brief`: no transaction waits for anything but the database.
 
     Where the URL has `options` of its own (`?options=` for PgBouncer, which knows none), ours are left out.
     """
@@ -27,5 +32,6 @@ def make_engine(url: str, *, name: str = "mediajobs", **options: Any) -> Engine:
     settled = {"pool_pre_ping": True, "pool_size": 5, "max_overflow": 10, "pool_timeout": 20, **options}
     connect: dict[str, Any] = {"application_name": name, "connect_timeout": 10, **KEEPALIVES}
     if "options" not in make_url(url).query:
-        connect["options"] = " ".join(f"-c {setting}={value}" for setting, value in BOUNDS.items())
+        bounds = BOUNDS | BRIEF if brief else BOUNDS
+        connect["options"] = " ".join(f"-c {setting}={value}" for setting, value in bounds.items())
     return create_engine(url, connect_args=connect, **settled)

@@ -109,7 +109,7 @@ def _built() -> Wiring:
 
 async def build(config: Settings, loop: asyncio.AbstractEventLoop, send: Send = send) -> Wiring:
     """Make the parts inside the event loop that they will live in. `send` takes the hints to the workers."""
-    engine = make_engine(config.require_database_url())
+    engine = make_engine(config.require_database_url(), brief=True)
     publisher = Publisher(send, config.message_size)
     writer = Writer(
         engine=engine,

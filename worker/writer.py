@@ -16,7 +16,7 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import Connection, Engine, text
-from sqlalchemy.exc import InterfaceError, OperationalError
+from sqlalchemy.exc import InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from models import transitions
@@ -149,7 +149,7 @@ class Writer:
             except Uncertain as error:
                 doubtful = error.doubtful
                 tries = self._wait(tries, error)
-            except (OperationalError, InterfaceError, PoolTimeoutError) as error:
+            except (OperationalError, InterfaceError, InternalError, PoolTimeoutError) as error:
                 if not unreachable(error):
                     raise
                 tries = self._wait(tries, error)
@@ -173,7 +173,7 @@ class Writer:
             done = Doubtful(xid, results, hints)
             try:
                 transaction.commit()
-            except (OperationalError, InterfaceError) as error:
+            except (OperationalError, InterfaceError, InternalError) as error:
                 raise Uncertain(done) from error
         return done
 
@@ -267,4 +267,5 @@ def unreachable(error: Exception) -> bool:
     """
     state = getattr(getattr(error, "orig", None), "sqlstate", None)
     # Class 08: connection; 57: shutting down, starting up, cancelled; 53: out of something; 40, 55: locks.
-    return state is None or state[:2] in {"08", "53", "40", "55", "57"}
+    # 25P03: this process stood still within a transaction, and was cut off.
+    return state is None or state == "25P03" or state[:2] in {"08", "53", "40", "55", "57"}

@@ -59,6 +59,31 @@ def test_a_worker_that_stood_still_since_its_claim_sends_nothing_more(core: Core
     assert core.audit() == []
 
 
+@pytest.mark.parametrize("name", ["settle.committing", "claim.committing"])
+def test_a_worker_that_stands_still_in_a_transaction_holds_nobody_up_and_loses_nothing(core: Core, name: str) -> None:
+    """It has locks that all others need; it gets its session cut off, and writes anew when it wakes."""
+    jobs = enqueue_mixed(core)
+    sleeper = core.start(MEDIAJOBS_FAILPOINT=f"stop:{name}")
+    try:
+        wait_until(lambda: stopped(sleeper.pid), what=core.log())
+        assert core.work() == 0, core.log()  # another process, while the first still stands
+        sleeper.send_signal(signal.SIGCONT)
+        assert sleeper.wait(timeout=30) == 0, core.log()
+    finally:
+        sleeper.kill()
+        sleeper.wait()
+    if core.resolve_held():  # a video whose answer nobody could write
+        assert core.work() == 0, core.log()
+    assert set(core.states().values()) == {"succeeded"}
+    assert core.audit() == []
+    assert jobs <= sum(bool(entry["charged"]) for entry in core.stand_in.ledger())
+    assert "a write was refused" not in core.log()
+
+
+def stopped(pid: int) -> bool:
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "T"
+
+
 def test_every_failpoint_is_somewhere() -> None:
     code = "\n".join(path.read_text() for path in (ROOT / "worker").rglob("*.py") if path.name != "failpoints.py")
     written = set(re.findall(r'failpoint\("([a-z_.]+)"\)', code))

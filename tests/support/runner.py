@@ -9,11 +9,14 @@ import logging
 import sys
 
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from worker import poll, run, store
 from worker.hints import Lot
 from worker.settings import settings
 from worker.wiring import Wiring, build, report
+
+log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 LEFT = text("select count(*) from jobs where state not in ('succeeded', 'failed', 'cancelled', 'held')")
@@ -33,13 +36,22 @@ async def work() -> None:
     tasks: set[asyncio.Task[None]] = set()
     parts.append(await build(settings(), loop, lambda lot, ids: void(loop.call_soon_threadsafe(begin, lot, ids))))
     wiring = parts[0]
-    while await asyncio.to_thread(left, wiring):
-        for duty in (wiring.dispatch, wiring.fetch, wiring.rescue):
-            await asyncio.to_thread(duty)
-        await poll.poll(wiring.desk)
+    while await tick(wiring):
         await asyncio.sleep(TICK_S)
     await asyncio.to_thread(wiring.close)
     await wiring.desk.client.close()
+
+
+async def tick(wiring: Wiring) -> bool:
+    """All duties once; False when nothing is left. One that fails costs a tick, as in Celery."""
+    try:
+        for duty in (wiring.dispatch, wiring.fetch, wiring.rescue):
+            await asyncio.to_thread(duty)
+        await poll.poll(wiring.desk)
+        return bool(await asyncio.to_thread(left, wiring))
+    except DBAPIError as error:
+        log.warning("a tick failed: %s", type(error).__name__)
+        return True
 
 
 def void(_result: object) -> None:

@@ -37,13 +37,14 @@ async def work() -> None:
     parts.append(await build(settings(), loop, lambda lot, ids: void(loop.call_soon_threadsafe(begin, lot, ids))))
     wiring = parts[0]
     while await tick(wiring):
-        await asyncio.sleep(TICK_S)
+        pass
     await asyncio.to_thread(wiring.close)
     await wiring.desk.client.close()
 
 
 async def tick(wiring: Wiring) -> bool:
     """All duties once; False when nothing is left. One that fails costs a tick, as in Celery."""
+    await asyncio.sleep(TICK_S)
     try:
         for duty in (wiring.dispatch, wiring.fetch, wiring.rescue):
             await asyncio.to_thread(duty)

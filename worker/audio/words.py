@@ -1,0 +1,104 @@
+"""The words of a text, and when each was said: told from where in its piece somebody speaks. Pure."""
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+#: Scripts written without spaces: each character counts as a word (Thai to Myanmar, kana, Han, wide forms).
+UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
+TOKEN = re.compile(rf"[{UNSPACED}][^\w\s]*|[^\s{UNSPACED}]+|[\u0e00-\u0eff]")
+ALONE = re.compile(f"[{UNSPACED}]")
+#: How much longer than a letter these take to say.
+SYLLABLE = 3
+
+Spans = Sequence[tuple[float, float]]
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """A word as it is written, its punctuation included. `spaced`: there is a space before it."""
+
+    text: str
+    spaced: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """A token and when it was said, in seconds from the recording's start."""
+
+    text: str
+    spaced: bool
+    start_s: float
+    end_s: float
+
+    @property
+    def middle_s(self) -> float:
+        return (self.start_s + self.end_s) / 2
+
+
+def tokens(text: str) -> list[Token]:
+    """The words of a text; what cannot be shown is left out."""
+    shown = "".join(char if shows(char) else " " for char in text)
+    found: list[Token] = []
+    for chunk in shown.split():
+        for place, match in enumerate(TOKEN.findall(chunk)):
+            # A text's first word too: what it follows is the text of another piece.
+            found.append(Token(match, spaced=place == 0 and (bool(found) or not ALONE.match(match))))
+    return found
+
+
+def shows(char: str) -> bool:
+    return unicodedata.category(char) not in {"Cc", "Cs", "Co", "Cn", "Zl", "Zp"}
+
+
+def joined(words: Sequence[Token | Word]) -> str:
+    return "".join(" " * (word.spaced and place > 0) + word.text for place, word in enumerate(words))
+
+
+def spelling(text: str) -> str:
+    """What two hearings of one word have in common: its letters, without case and punctuation."""
+    return re.sub(r"[\W_]+", "", unicodedata.normalize("NFKC", text).casefold()) or text
+
+
+def weight(token: Token) -> int:
+    """How long a word takes to say, in letters and one for its start."""
+    return 1 + sum(SYLLABLE if char.isdigit() or ALONE.match(char) else 1 for char in spelling(token.text))
+
+
+def placed(text: str, speech: Spans, *, start_s: float, length_s: float) -> list[Word]:
+    """When the words of a piece were said.
+
+    The provider tells no times. Words take time by their letters, while somebody speaks, and none is said across
+    a pause. `speech`: from the piece's own start; where nothing was heard the whole piece counts.
+    """
+    found = tokens(text)
+    spans = list(speech) or [(0.0, length_s)]
+    spoken_s = sum(end - start for start, end in spans)
+    total = sum(map(weight, found))
+    shares: list[list[Token]] = [[] for _ in spans]
+    at, said = 0, 0.0
+    for token in found:
+        middle_s = (said + weight(token) / 2) / total * spoken_s
+        while at < len(spans) - 1 and middle_s >= sum(end - start for start, end in spans[: at + 1]):
+            at += 1
+        shares[at].append(token)
+        said += weight(token)
+    return [
+        word
+        for (first_s, last_s), share in zip(spans, shares, strict=True)
+        for word in spread(share, start_s + first_s, start_s + last_s)
+    ]
+
+
+def spread(share: Sequence[Token], start_s: float, end_s: float) -> list[Word]:
+    """Words one after another from start to end."""
+    total = sum(map(weight, share))
+    words = []
+    said = 0
+    for token in share:
+        starts_s = start_s + (end_s - start_s) * said / total
+        said += weight(token)
+        ends_s = start_s + (end_s - start_s) * said / total
+        words.append(Word(token.text, token.spaced, round(starts_s, 3), round(ends_s, 3)))
+    return words

@@ -5,12 +5,19 @@ import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
+
 #: Scripts written without spaces: each character counts as a word (Thai to Myanmar, kana, Han, wide forms).
 UNSPACED = "\u0e00-\u0eff\u1000-\u109f\u1780-\u17ff\u3040-\u30ff\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\uff66-\uff9f"
 TOKEN = re.compile(rf"[{UNSPACED}][^\w\s]*|[^\s{UNSPACED}]+|[\u0e00-\u0eff]")
 ALONE = re.compile(f"[{UNSPACED}]")
 #: How much longer than a letter these take to say.
 SYLLABLE = 3
+#: After these a pause is likely; so much is it worth, in seconds that words may fit worse.
+STOPS = ".,;:!?…。，、；：！？"
+STOP_WORTH = 0.1
+#: Seconds of misfit that count little, however short the span.
+EASE_S = 0.3
 
 Spans = Sequence[tuple[float, float]]
 
@@ -74,21 +81,35 @@ def placed(text: str, speech: Spans, *, start_s: float, length_s: float) -> list
     """
     found = tokens(text)
     spans = list(speech) or [(0.0, length_s)]
-    spoken_s = sum(end - start for start, end in spans)
-    total = sum(map(weight, found))
-    shares: list[list[Token]] = [[] for _ in spans]
-    at, said = 0, 0.0
-    for token in found:
-        middle_s = (said + weight(token) / 2) / total * spoken_s
-        while at < len(spans) - 1 and middle_s >= sum(end - start for start, end in spans[: at + 1]):
-            at += 1
-        shares[at].append(token)
-        said += weight(token)
     return [
         word
-        for (first_s, last_s), share in zip(spans, shares, strict=True)
+        for (first_s, last_s), share in zip(spans, shared(found, spans), strict=True)
         for word in spread(share, start_s + first_s, start_s + last_s)
     ]
+
+
+def shared(words: Sequence[Token], spans: Spans) -> list[Sequence[Token]]:
+    """Which words were said in which span: in order, as their lengths fit best, rather with a stop before a pause."""
+    lengths = [end - start for start, end in spans]
+    said = np.cumsum([0, *map(weight, words)]) * (sum(lengths) / max(sum(map(weight, words)), 1))
+    stops = np.array([False, *(word.text[-1] in STOPS for word in words)])
+    stops[[0, -1]] = True
+    # best[j]: the misfit of the first j words in the spans so far; came[i][j]: where span i begins then.
+    best = np.where(np.arange(len(words) + 1) == 0, 0.0, np.inf)
+    came = []
+    between = said[:, None] - said[None, :]  # from word k (column) to word j (row)
+    allowed = np.tri(len(words) + 1, dtype=np.bool_)
+    for length in lengths:
+        misfit = (between - length) ** 2 / (length + EASE_S) + np.where(stops, 0.0, STOP_WORTH)[:, None]
+        ways = np.where(allowed, best[None, :] + misfit, np.inf)
+        came.append(ways.argmin(axis=1))
+        best = ways.min(axis=1)
+    shares: list[Sequence[Token]] = []
+    end = len(words)
+    for starts in reversed(came):
+        shares.append(words[starts[end] : end])
+        end = int(starts[end])
+    return shares[::-1]
 
 
 def spread(share: Sequence[Token], start_s: float, end_s: float) -> list[Word]:

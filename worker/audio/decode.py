@@ -51,6 +51,8 @@ class Recording(AbstractContextManager["Recording"]):
             self._container.close()
             raise UnreadableAudioError("has no audio track")
         self._stream = stream
+        #: By PyAV's name for it, as in "mp3" or "mov,mp4,m4a,3gp,3g2,mj2".
+        self.container: str = self._container.format.name
         for other in self._container.streams:
             if other is not stream:
                 other.discard = Discard.all
@@ -155,7 +157,7 @@ class Recording(AbstractContextManager["Recording"]):
                 yield block
 
     def _is_short(self) -> bool:
-        if self.declared_s is None or is_guessed(self._container.format.name, self.path):
+        if self.declared_s is None or is_guessed(self.container, self.path):
             return False
         return seconds(self.position) < self.declared_s - SHORT_S
 

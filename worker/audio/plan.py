@@ -6,6 +6,8 @@ from enum import StrEnum
 from worker.audio.levels import FRAME, Levels, pauses
 from worker.audio.sound import RATE, SAMPLE_BYTES
 
+#: What the API takes, by PyAV's names.
+CONTAINERS = frozenset({"wav", "mp3"})
 #: A wav file's header, with room to spare.
 HEADER_BYTES = 1024
 #: A pause of this length is as good as any longer one.
@@ -51,6 +53,11 @@ def rules_for(*, max_s: float, max_bytes: int) -> Rules:
     fits_s = (max_bytes * 0.9 - HEADER_BYTES) / (RATE * SAMPLE_BYTES)
     longest_s = min(max_s - 0.5, fits_s)
     return Rules(longest_s=longest_s, earliest_s=longest_s / 2, overlap_s=min(3.0, longest_s / 10))
+
+
+def goes_as_it_is(container: str, *, length_s: float, size_bytes: int, max_s: float, max_bytes: int) -> bool:
+    """Whether the API takes the file itself. `length_s`: as decoded, for headers lie."""
+    return container in CONTAINERS and length_s <= max_s and size_bytes <= max_bytes
 
 
 class Seam(StrEnum):

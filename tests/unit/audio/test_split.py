@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from worker.audio.plan import Rules, Seam, rules_for
+from worker.audio.plan import Rules, Seam, goes_as_it_is, rules_for
 from worker.audio.sound import RATE, Samples
 from worker.audio.split import Piece, split
 
@@ -133,6 +133,20 @@ LIMITS = {
 def test_rules_keep_a_margin_to_the_limits(max_s: float, max_bytes: int, longest_s: float) -> None:
     rules = rules_for(max_s=max_s, max_bytes=max_bytes)
     assert rules.longest_s == pytest.approx(longest_s, abs=0.05)
+
+
+AS_IT_IS = {
+    "within the limits": ("mp3", 30.0, 25, True),
+    "too long": ("wav", 30.01, 25, False),
+    "too large": ("wav", 30.0, 26, False),
+    "another container": ("ogg", 3.0, 1, False),
+}
+
+
+@pytest.mark.parametrize(("container", "length_s", "size", "expected"), AS_IT_IS.values(), ids=AS_IT_IS)
+def test_what_the_api_takes_goes_as_it_is(container: str, length_s: float, size: int, expected: bool) -> None:
+    found = goes_as_it_is(container, length_s=length_s, size_bytes=size, max_s=30.0, max_bytes=25)
+    assert found is expected
 
 
 @pytest.mark.parametrize("wrong", [{"overlap_s": 20.0}, {"earliest_s": 1.0}, {"pause_s": 0.0}, {"longest_s": 10.0}])

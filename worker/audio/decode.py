@@ -8,8 +8,10 @@ from typing import Self
 
 import av
 import numpy as np
+from av.container import InputContainer
 from av.stream import Discard
 
+from worker.audio.edits import plays_whole
 from worker.audio.sound import RATE, Samples, seconds, silence
 
 #: Samples in a block, but for the last ones.
@@ -42,10 +44,7 @@ class Recording(AbstractContextManager["Recording"]):
         self._missing = 0
         self._broke: str | None = None
         check_file(path)
-        try:
-            self._container = av.open(str(path), metadata_errors="replace")
-        except (av.FFmpegError, OSError) as error:
-            raise UnreadableAudioError(f"is no readable audio: {reason(error)}") from None
+        self._container = opened(path)
         stream = self._container.streams.best("audio")
         if not isinstance(stream, av.AudioStream):
             self._container.close()
@@ -172,6 +171,15 @@ def check_file(path: Path) -> None:
         raise UnreadableAudioError("is no file")
     if not size:
         raise UnreadableAudioError("is empty")
+
+
+def opened(path: Path) -> InputContainer:
+    # Ten hours of an mp4 take 60 MB less where its edits need not be heeded.
+    options = {"advanced_editlist": "0"} if plays_whole(path) else {}
+    try:
+        return av.open(str(path), "r", options=options, metadata_errors="replace")
+    except (av.FFmpegError, OSError) as error:
+        raise UnreadableAudioError(f"is no readable audio: {reason(error)}") from None
 
 
 def fresh_resampler() -> av.AudioResampler:

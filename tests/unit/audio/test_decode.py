@@ -9,6 +9,7 @@ import pytest
 from sandbox.recordings import CODECS, record
 from sandbox.tones import WORDS, Sound, hear, recite, speak, wav
 from worker.audio.decode import Recording, UnreadableAudioError
+from worker.audio.edits import plays_whole
 from worker.audio.sound import RATE, Samples
 
 choose = random.Random(4)
@@ -72,10 +73,34 @@ def test_damage_in_the_middle_keeps_the_times_of_what_follows(tmp_path: Path) ->
 def test_a_track_that_begins_after_the_video_keeps_its_times(tmp_path: Path) -> None:
     path = tmp_path / "a.mp4"
     with_video(path, speak(["amber", "basil"]), after_s=2)
+    assert not plays_whole(path)
     sound, problems = decoded(path)
     assert not sound[: round(1.9 * RATE)].any()
     assert heard(sound[2 * RATE :]) == ["amber", "basil"]
     assert problems == []
+
+
+def test_what_was_trimmed_away_is_not_heard(tmp_path: Path) -> None:
+    path = tmp_path / "a.m4a"
+    record(path, recite(SCRIPT))
+    assert plays_whole(path)
+    path.write_bytes(trimmed(path.read_bytes(), start_s=2.5, length_s=5.0))
+    assert not plays_whole(path)
+    sound, problems = decoded(path)
+    assert heard(sound) == TRUTH[10:30]
+    assert problems == []
+
+
+def trimmed(data: bytes, *, start_s: float, length_s: float) -> bytes:
+    """An mp4 as an editor on a phone leaves it: all the sound is in it, and a list says what is played."""
+    out = bytearray(data)
+    milliseconds = round(length_s * 1000).to_bytes(4, "big")
+    movie, track, edit = (data.index(name) for name in (b"mvhd", b"tkhd", b"elst"))
+    out[movie + 20 : movie + 24] = milliseconds
+    out[track + 24 : track + 28] = milliseconds
+    played_from = round(start_s * RATE) + int.from_bytes(data[edit + 16 : edit + 20], "big")
+    out[edit + 12 : edit + 20] = milliseconds + played_from.to_bytes(4, "big")
+    return bytes(out)
 
 
 def with_video(path: Path, sound: Sound, *, after_s: int) -> None:

@@ -44,7 +44,7 @@ def pause(model: str, *, until: str | None, reason: str) -> None:
     if seconds is not None and seconds <= 0:
         raise click.UsageError(f"--until {until} is over already")
     with session() as database:
-        slots.pause(database.connection(), model, reason=reason, for_s=seconds)
+        slots.pause(database.connection(), model, reason=reason, for_s=seconds, by_hand=True)
         database.commit()
     click.echo(f"paused {'everything' if model == ACCOUNT else model}; calls under way are not cut off")
 

@@ -235,23 +235,34 @@ def models_waited_for(conn: Connection) -> list[str]:
     return list(conn.execute(WAITED_FOR).scalars())
 
 
+# In force and longer: an operator's pause, say, is not cut short by a call that was under way.
 PAUSE = text("""
     insert into limits as l (model, concurrency, learned, pause_reason, paused_until, pause_code, probes)
     values (:model, 1, 1, :reason, now() + cast(:for_s as float8) * interval '1 second', :code, :probes)
     on conflict (model) do update set
         pause_reason = excluded.pause_reason, paused_until = excluded.paused_until,
         pause_code = excluded.pause_code, probes = excluded.probes
+    where :by_hand or l.pause_reason is null or l.paused_until <= now() or excluded.paused_until is null
+        or excluded.paused_until > l.paused_until
 """)
 
 
 def pause(
-    conn: Connection, model: str, *, reason: str, for_s: float | None, code: str | None = None, probes: bool = False
+    conn: Connection,
+    model: str,
+    *,
+    reason: str,
+    for_s: float | None,
+    code: str | None = None,
+    probes: bool = False,
+    by_hand: bool = False,
 ) -> None:
     """Pause a model (or ACCOUNT) for seconds, or, with None, until it is resumed.
 
-    `probes`: when the time is over one job goes first, and only its success ends the pause.
+    A pause that lasts longer already is left, unless this one is made `by_hand`. `probes`: when the
+    time is over one job goes first, and only its success ends the pause.
     """
-    values = {"model": model, "reason": reason, "for_s": for_s, "code": code, "probes": probes}
+    values = {"model": model, "reason": reason, "for_s": for_s, "code": code, "probes": probes, "by_hand": by_hand}
     conn.execute(PAUSE, values)
 
 

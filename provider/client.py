@@ -237,30 +237,55 @@ class Client:
 
     @asynccontextmanager
     async def download(self, url: str) -> AsyncIterator[Download]:
-        """Stream a result from wherever it lies. Our token goes to nobody. Raises DownloadError."""
+        """Stream a result from wherever it lies. Our token goes to nobody. Raises DownloadError.
+
+        What the caller raises while it uses the chunks stays what it is.
+        """
+        response = await self._follow(url)
         try:
-            for _ in range(MAX_REDIRECTS + 1):
+            if response.status_code != 200:
+                raise DownloadError(
+                    f"the result's URL answered HTTP {response.status_code}", gone=response.status_code in GONE
+                )
+            length = response.headers.get("content-length")
+            coded = "content-encoding" in response.headers
+            yield Download(
+                chunks=unbroken(response.aiter_bytes()),
+                length=int(length) if length and length.isdigit() and not coded else None,
+                content_type=response.headers.get("content-type"),
+            )
+        finally:
+            await response.aclose()
+
+    async def _follow(self, url: str) -> httpx.Response:
+        """The answer at the end of the redirects, its body unread. Raises DownloadError."""
+        for _ in range(MAX_REDIRECTS + 1):
+            try:
                 request = httpx.Request("GET", url, headers=HEADERS, extensions=timeouts(DOWNLOAD_READ_TIMEOUT_S))
-                async with self._exchange(request) as response:
-                    if response.has_redirect_location:
-                        url = str(request.url.join(response.headers["location"]))
-                        continue
-                    if response.status_code != 200:
-                        raise DownloadError(
-                            f"the result's URL answered HTTP {response.status_code}",
-                            gone=response.status_code in GONE,
-                        )
-                    length = response.headers.get("content-length")
-                    coded = "content-encoding" in response.headers
-                    yield Download(
-                        chunks=response.aiter_bytes(),
-                        length=int(length) if length and length.isdigit() and not coded else None,
-                        content_type=response.headers.get("content-type"),
-                    )
-                    return
-        except (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError) as error:
-            raise DownloadError(f"the download broke off: {type(error.__cause__ or error).__name__}") from None
+                response = await self._http.handle_async_request(request)
+                if not response.has_redirect_location:
+                    return response
+                url = str(request.url.join(response.headers["location"]))
+                await response.aclose()
+            except TRANSPORT_ERRORS as error:
+                raise broken_off(error) from None
         raise DownloadError(f"the result's URL redirects more than {MAX_REDIRECTS} times")
+
+
+TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)
+
+
+async def unbroken(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """The chunks; where they break off, DownloadError."""
+    try:
+        async for chunk in chunks:
+            yield chunk
+    except TRANSPORT_ERRORS as error:
+        raise broken_off(error) from None
+
+
+def broken_off(error: Exception) -> DownloadError:
+    return DownloadError(f"the download broke off: {type(error.__cause__ or error).__name__}")
 
 
 def timeouts(read_s: float) -> dict[str, Any]:

@@ -70,7 +70,7 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
         # A store may say pages; its first line tells enough.
         said = str(error).partition("\n")[0][:300]
         message = f"cannot store the output: {type(error).__name__}: {said}"
-        return verdict.not_stored(fetch, "storage_failed", message, gone=False, **rules)
+        return verdict.not_kept(fetch, message, **rules)
     return verdict.stored(fetch, tuple(stored))
 
 

@@ -31,6 +31,8 @@ FETCH_BASE_S = 0.5
 FETCH_CAP_S = 60.0
 #: An id that the API does not know may be known in a moment; after this it is a person's matter.
 PATIENCE_S = 600.0
+#: No new call for so long after the outputs' store took nothing; each failure begins it anew.
+STORE_PAUSE_S = 15.0
 #: A stalled task is given up at so many times the age at which it was called that.
 GIVE_UP = 24
 #: Tries of a job without a connection, after which the account waits for one; seconds between two looks.
@@ -300,6 +302,12 @@ def not_stored(fetch: Fetch, code: str, message: str, *, gone: bool, max_gone: i
         return Outcome(from_storing(fetch, JobState.WAITING, error_code=code, error_message=again))
     lost = f"output lost: {message}"
     return Outcome(from_storing(fetch, JobState.FAILED, error_code="output_lost", error_message=lost))
+
+
+def not_kept(fetch: Fetch, message: str, *, max_gone: int, chance: float) -> Outcome:
+    """The store takes nothing: tried again, and no new call is made meanwhile, for it could not be kept either."""
+    outcome = not_stored(fetch, "storage_failed", message, gone=False, max_gone=max_gone, chance=chance)
+    return replace(outcome, effects=(Pause(ACCOUNT, message, "storage_failed", STORE_PAUSE_S),))
 
 
 def too_large(fetch: Fetch, message: str) -> Outcome:

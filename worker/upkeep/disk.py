@@ -26,11 +26,9 @@ def guard(engine: Engine, storage: Storage, *, min_free_bytes: int) -> None:
     if free >= min_free_bytes:
         return
     reason = f"the disk of the outputs is nearly full ({free // 1024**2} MB free); make room on it"
+    log.error(reason)
     with engine.begin() as conn:
-        pause = slots.account_pause(conn)
-        if pause is None or pause.code == "disk":
-            log.error(reason)
-            slots.pause(conn, ACCOUNT, reason=reason, for_s=PAUSE_S, code="disk")
+        slots.pause(conn, ACCOUNT, reason=reason, for_s=PAUSE_S, code="disk")
 
 
 def sweep(storage: Storage) -> None:

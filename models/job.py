@@ -85,6 +85,8 @@ class Job(Base):
     remote_id: Mapped[str | None]
     next_poll_at: Mapped[datetime | None]
     polls: Mapped[zero]
+    #: Since when the provider knows nothing, or nothing readable, of its task.
+    doubted_at: Mapped[datetime | None]
     next_fetch_at: Mapped[datetime | None]
     fetches: Mapped[zero]
     #: When the result's URLs are believed to die: what dies first is fetched first.

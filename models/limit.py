@@ -23,6 +23,8 @@ class Limit(Base):
     model: Mapped[str] = mapped_column(primary_key=True)
     #: The ceiling: jobs dispatched, running or waiting at the provider.
     concurrency: Mapped[int]
+    #: The highest that the ceiling was before it was set; null: it never was. The auditor judges the past by it.
+    highest: Mapped[int | None]
     #: What is tried now. `worker.pace` says how it moves.
     learned: Mapped[int]
     #: The most that was borne for a whole window.

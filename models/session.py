@@ -34,4 +34,5 @@ def make_engine(url: str, *, name: str = "mediajobs", brief: bool = False, **opt
     if "options" not in make_url(url).query:
         bounds = BOUNDS | BRIEF if brief else BOUNDS
         connect["options"] = " ".join(f"-c {setting}={value}" for setting, value in bounds.items())
-    return create_engine(url, connect_args=connect, **settled)
+    # Prompts and answers are nobody's business in a log.
+    return create_engine(url, connect_args=connect, hide_parameters=True, **settled)

@@ -59,7 +59,7 @@ HALF_OPEN = "(l.probes and l.pause_reason is not null and l.paused_until <= now(
 
 SET = text("""
     update limits set
-        concurrency = :concurrency, learned = :learned,
+        highest = greatest(highest, concurrency), concurrency = :concurrency, learned = :learned,
         good = case when :anew then null else good end, refused = case when :anew then null else refused end,
         patience = case when :anew then 0 else patience end, learned_at = now(),
         per_minute = case when cast(:per_minute as bigint) is null then per_minute else nullif(:per_minute, 0) end
@@ -278,15 +278,16 @@ def paused_elsewhere(conn: Connection, model: str, code: str) -> bool:
     return bool(conn.execute(OTHERS, {"model": model, "account": ACCOUNT, "code": code}).scalar_one())
 
 
+# With the account those whose cause is the account's too: they wait for nothing but a probe.
 RESUME = text("""
     update limits set pause_reason = null, paused_until = null, pause_code = null, probes = false, strikes = 0
-    where model = :model
+    where model = :model or :model = :account and probes
 """)
 
 
 def resume(conn: Connection, model: str) -> bool:
     """End a pause; False if there is no such limit."""
-    return conn.execute(RESUME, {"model": model}).rowcount > 0
+    return conn.execute(RESUME, {"model": model, "account": ACCOUNT}).rowcount > 0
 
 
 # Ever longer while it is said again and again; a pause that holds already is not made longer.

@@ -54,6 +54,8 @@ class Poll:
     estimate: Decimal
     #: Seconds since the provider accepted the work.
     age_s: float
+    #: Seconds since it first said, and has said ever since, that it knows nothing (readable) of it.
+    doubted_s: float
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -131,6 +133,8 @@ class Move:
     crashed: bool = False
     #: It waits on, but its slot goes to others.
     frees_slot: bool = False
+    #: It waits on, although the provider knows nothing of it.
+    doubted: bool = False
     #: Seconds that the result's URLs are believed to live.
     expires_s: float | None = None
     attempt_end: AttemptEnd | None = None
@@ -276,7 +280,8 @@ CLAIM_POLLS = text("""
         order by next_poll_at limit :most for update skip locked
     )
     returning j.id as job_id, j.fence, j.kind, j.model, j.args, coalesce(j.paid_attempt, j.requests) as number,
-        j.remote_id, j.polls, j.estimate, cast(extract(epoch from now() - j.submitted_at) as float8) as age_s
+        j.remote_id, j.polls, j.estimate, cast(extract(epoch from now() - j.submitted_at) as float8) as age_s,
+        cast(extract(epoch from now() - coalesce(j.doubted_at, now())) as float8) as doubted_s
 """)
 
 
@@ -325,9 +330,10 @@ SETTLE = text(f"""
             cast(:delay_s as float8[]), cast(:give_back as boolean[]), cast(:remote_id as text[]),
             cast(:next_request_id as text[]), cast(:error_code as text[]), cast(:error_message as text[]),
             cast(:cost as numeric[]), cast(:possibly_charged as boolean[]), cast(:crashed as boolean[]),
-            cast(:unknown as boolean[]), cast(:frees_slot as boolean[]), cast(:expires_s as float8[])
+            cast(:unknown as boolean[]), cast(:frees_slot as boolean[]), cast(:doubted as boolean[]),
+            cast(:expires_s as float8[])
         ) as m (id, fence, source, wanted, delay_s, give_back, remote_id, next_request_id, error_code,
-            error_message, cost, possibly_charged, crashed, unknown, frees_slot, expires_s)
+            error_message, cost, possibly_charged, crashed, unknown, frees_slot, doubted, expires_s)
     ), before as (
         select j.id, j.state, j.holds_slot, j.reserved, l.slot_scope,
             case when j.cancel_requested and (
@@ -359,6 +365,7 @@ SETTLE = text(f"""
         paid_attempt = case when b.state = 'running' and b.target in ('waiting', 'storing') then j.requests
             else j.paid_attempt end,
         submitted_at = case when m.remote_id is null then j.submitted_at else now() end,
+        doubted_at = case when m.doubted then coalesce(j.doubted_at, now()) end,
         answered_at = case when b.target = 'storing' then coalesce(j.answered_at, now()) else j.answered_at end,
         result_expires_at = coalesce(now() + m.expires_s * interval '1 second', j.result_expires_at),
         -- Back to the provider: the result's URL was dead. Fetches are counted anew for the new one.
@@ -422,22 +429,24 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
     values = rows_of(
         moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id",
         "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed", "unknown",
-        "frees_slot", "expires_s",
+        "frees_slot", "doubted", "expires_s",
     )  # fmt: skip
     # psycopg sends our enum as a Postgres one, and no array of mixed numbers.
     values["delay_s"] = list(map(float, values["delay_s"]))
     values |= {"source": values.pop("source.value"), "target": values.pop("target.value")}
     moved = [as_moved(row) for row in conn.execute(SETTLE, values)]
+    made = {each.job_id for each in moved}
     spent: list[Spent] = []
-    if ends := [(move.job_id, move.attempt_end) for move in moves if move.attempt_end]:
+    # Of what is stale, only an answer to the call itself: what an old poll heard, a newer one hears too.
+    closing = [each for each in moves if each.job_id in made or each.source is JobState.RUNNING]
+    if ends := [(move.job_id, move.attempt_end) for move in closing if move.attempt_end]:
         values = rows_of(
             [end for _, end in ends], "number", "outcome", "http_status", "error_code", "error_message",
             "excerpt", "answer", "remote_id", "cost", "possibly_charged",
         )  # fmt: skip
         values["job_id"] = [job_id for job_id, _ in ends]
         spent = [Spent(*row) for row in conn.execute(END_ATTEMPTS, values) if row.amount]
-    made = {each.job_id for each in moved}
-    if stale := [each for each in moves if each.job_id not in made and each.attempt_end]:
+    if stale := [each for each in closing if each.job_id not in made and each.attempt_end]:
         note_late(conn, stale)
     ended_well = {each.job_id for each in moved if each.state is JobState.SUCCEEDED}
     if outputs := [(m.job_id, each) for m in moves if m.job_id in ended_well for each in m.outputs]:
@@ -470,7 +479,7 @@ SUM_UP = text("""
 
 def note_late(conn: Connection, stale: Sequence[Move]) -> None:
     """Mark paid answers that came when a later claim had the job, and bring the jobs' money up to date."""
-    ends = [(move.job_id, move.attempt_end) for move in stale if move.source is JobState.RUNNING and move.attempt_end]
+    ends = [(move.job_id, move.attempt_end) for move in stale if move.attempt_end]
     answered = [(job_id, end.number) for job_id, end in ends if end.outcome == "answered"]
     values = {"job_ids": [job_id for job_id, _ in answered], "numbers": [number for _, number in answered]}
     conn.execute(MARK_LATE, values)
@@ -523,9 +532,10 @@ def adopt(conn: Connection) -> list[Moved]:
 HEARTBEAT = text("""
     update jobs j set
         lease_until = case when j.state = 'running' then now() + :lease_s * interval '1 second' end,
+        next_poll_at = case when j.state = 'waiting' then now() + :lease_s * interval '1 second' end,
         next_fetch_at = case when j.state = 'storing' then now() + :lease_s * interval '1 second' end
     from unnest(cast(:job_ids as bigint[]), cast(:fences as bigint[])) as h (id, fence)
-    where j.id = h.id and j.fence = h.fence and j.state in ('running', 'storing')
+    where j.id = h.id and j.fence = h.fence and j.state in ('running', 'waiting', 'storing')
 """)
 
 

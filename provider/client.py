@@ -1,6 +1,5 @@
 """One request is one call: makes it, and says what came of it. Never tries a paid one again."""
 
-import json
 import logging
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -18,7 +17,7 @@ from provider.errors import AnswerLost, NotSent, ProviderError, Rejected
 from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back
 from provider.redact import excerpt, redact, redact_bytes
 from provider.rulings import PROBE_S, rule
-from provider.unwrap import find_error, is_providers, retry_after_s, unwrap
+from provider.unwrap import find_error, is_answer, is_providers, parse, retry_after_s, unwrap
 from provider.wire import Answer, Request
 
 CONNECT_TIMEOUT_S = 10.0
@@ -27,6 +26,8 @@ KEEP_S = 15.0
 HEADERS = httpx.Headers({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "mediajobs"})
 DIRECT_HOSTS = frozenset({"api.z.ai", "open.bigmodel.cn"})
 MAX_REDIRECTS = 5
+#: What is kept of the provider's words.
+CODE_CHARS, MESSAGE_CHARS = 100, 500
 #: Not there yet, there no more, or its signature ran out: the store of files answers all three alike.
 GONE = frozenset({400, 401, 403, 404, 410})
 
@@ -175,37 +176,40 @@ class Client:
     def _read(self, response: httpx.Response, endpoint: Endpoint) -> Answer:
         """The answer inside the response. Raises Rejected or AnswerLost."""
         status = response.status_code
+        raw = redact_bytes(response.content, self._token)
         body: Any = None
         try:
-            body = json.loads(response.content.decode("utf-8-sig"))
+            body = parse(raw)
             inner = unwrap(body)
         except ValueError:
             if 200 <= status < 300:
-                raise self._unreadable(response, endpoint) from None
+                raise self._unreadable(response, endpoint, "not_json", "that is no JSON") from None
             inner = {}
         # A task that failed carries its reason as an `error` of its own: that answer is one.
         error = None if "task_status" in inner else find_error(body)
         if 200 <= status < 300 and error is None:
-            return Answer(http_status=status, body=inner, raw=redact_bytes(response.content, self._token))
+            if not endpoint.idempotent and not is_answer(inner):
+                raise self._unreadable(response, endpoint, "no_answer", "that is no answer")
+            return Answer(http_status=status, body=inner, raw=raw)
         raise self._error(response, endpoint, body, error)
 
-    def _unreadable(self, response: httpx.Response, endpoint: Endpoint) -> ProviderError:
+    def _unreadable(self, response: httpx.Response, endpoint: Endpoint, code: str, why: str) -> ProviderError:
         ruling = rule(None, None, sent=True, idempotent=endpoint.idempotent, now=datetime.now(UTC))
         made = AnswerLost(
-            f"HTTP {response.status_code} with a body that is no JSON ({len(response.content)} bytes)",
+            f"HTTP {response.status_code} with a body {why} ({len(response.content)} bytes)",
             ruling=ruling,
             http_status=response.status_code,
-            code="not_json",
+            code=code,
             excerpt=excerpt(response.content, self._token),
         )
-        return seen_as(made, Seen(answered=True, sent=True, status=response.status_code, json=False))
+        return seen_as(made, Seen(answered=True, sent=True, status=response.status_code, json=code != "not_json"))
 
     def _error(self, response: httpx.Response, endpoint: Endpoint, body: Any, error: Any) -> ProviderError:
         now = datetime.now(UTC)
         status = response.status_code
-        code = error.code if error else None
-        message = error.message if error else (body or {}).get("message", "") if isinstance(body, dict) else ""
-        message = redact(message or response.reason_phrase or "no reason was given", self._token)[:500]
+        code = redact(error.code, self._token)[:CODE_CHARS] if error and error.code is not None else None
+        said = error.message if error else body.get("message") if isinstance(body, dict) else None
+        message = redact(str(said or response.reason_phrase or "no reason was given"), self._token)[:MESSAGE_CHARS]
         ruling = rule(
             status,
             code,
@@ -284,8 +288,15 @@ async def unbroken(chunks: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
         raise broken_off(error) from None
 
 
+#: A URL that nothing can be had from: relative, of another scheme, none at all.
+NO_URL = (httpx.InvalidURL, httpx.UnsupportedProtocol, aiohttp.InvalidURL)
+
+
 def broken_off(error: Exception) -> DownloadError:
-    return DownloadError(f"the download broke off: {type(error.__cause__ or error).__name__}")
+    cause = error.__cause__ or error
+    if isinstance(cause, NO_URL) or isinstance(error, NO_URL):
+        return DownloadError("the result's URL is no http(s) URL", gone=True)
+    return DownloadError(f"the download broke off: {type(cause).__name__}")
 
 
 def timeouts(read_s: float) -> dict[str, Any]:

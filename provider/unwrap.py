@@ -1,5 +1,7 @@
 """What lies inside a body: the answer in its wrapper, or an error in one of its shapes. Pure."""
 
+import json
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -9,15 +11,44 @@ from typing import Any
 from provider.wire import Json
 
 #: A body with one of these is the provider's own: its `data`, if any, is no wrapper.
-OWN_FIELDS = frozenset({"created", "id", "model", "task_status", "choices", "error", "request_id", "text", "usage"})
-#: What a wrapper may have beside the body.
-MAX_RETRY_AFTER_S = 3600.0
+OWN_FIELDS = frozenset({"created", "id", "model", "task_status", "choices", "error", "text"})
+#: One of these makes an answer; `data` is an image's own list.
+ANSWER_FIELDS = (OWN_FIELDS - {"error"}) | {"data", "image_result", "video_result"}
+#: Longer than this, the API is asked again all the same.
+MAX_RETRY_AFTER_S = 86400.0
+
+
+UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
 class InnerError:
     code: str | None
     message: str
+
+
+def parse(raw: bytes) -> Any:
+    """A body's JSON, without what Postgres cannot hold (NUL, lone surrogates). Raises ValueError if it is none."""
+    try:
+        return storable(json.loads(raw.decode("utf-8-sig")))
+    except RecursionError:
+        raise ValueError("the JSON is nested too deep") from None
+
+
+def storable(value: Any) -> Any:
+    match value:
+        case str() if UNSTORABLE.search(value):
+            return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
+        case dict():
+            return {storable(name): storable(each) for name, each in value.items()}
+        case list():
+            return [storable(each) for each in value]
+    return value
+
+
+def is_answer(body: Json) -> bool:
+    """Whether an unwrapped body holds anything that an answer to a paid call has."""
+    return any(body.get(name) is not None for name in ANSWER_FIELDS)
 
 
 def unwrap(body: Any) -> Json:
@@ -67,7 +98,7 @@ def is_providers(body: Any) -> bool:
 def retry_after_s(headers: Any, body: Any, now: datetime) -> float | None:
     """`Retry-After` of the answer, or of the upstream's headers that the proxy puts inside the body.
 
-    Seconds or a date; None where it is absent, absurd or in the past.
+    Seconds (a day at most) or a date; None where it is absent, unreadable or in the past.
     """
     inside = (body.get("headers") or body.get("response_headers")) if isinstance(body, dict) else None
     for source in (headers, inside):

@@ -113,6 +113,9 @@ def money(conn: Connection) -> Iterator[str]:
     """)
     for row in conn.execute(found, {"most": MOST}):
         yield f"job {row.id} says ${row.cost}, its requests ${row.requests}"
+    negative = text("select job_id, number, cost from attempts where cost < 0 order by 1, 2 limit :most")
+    for row in conn.execute(negative, {"most": MOST}):
+        yield f"job {row.job_id}: request {row.number} cost ${row.cost}"
     held = text("""
         select id, state, reserved from jobs
         where reserved <> 0 and state not in ('dispatched', 'running') order by id limit :most
@@ -168,7 +171,7 @@ def counters(conn: Connection) -> Iterator[str]:
 # Given out and given back, in the order of the clock: a slot is given on under the lock of its limit.
 LEASES = text("""
     with steps as (
-        select j.model, l.concurrency, e.at, e.id, e.target = 'dispatched' as taken,
+        select j.model, greatest(l.highest, l.concurrency) as concurrency, e.at, e.id, e.target = 'dispatched' as taken,
             (e.source in ('dispatched', 'running') or e.source = 'waiting' and l.slot_scope = 'task') and not (
                 e.target = 'running' or e.source <> 'waiting' and e.target = 'waiting' and l.slot_scope = 'task'
             ) and not coalesce(lag(e.source = 'waiting' and e.target = 'waiting')
@@ -184,7 +187,7 @@ LEASES = text("""
 
 
 def leases(conn: Connection) -> Iterator[str]:
-    """At no moment more at once than the limit (as it is set now)."""
+    """At no moment more at once than the highest limit that was ever set."""
     for row in conn.execute(LEASES):
         yield f"{row.model}: {row.at_once} at once, {row.concurrency} are allowed"
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 from sqlalchemy import Engine
 
-from models import slots
+from models import money, slots
 from worker.failpoints import failpoint
 from worker.hand_out import hand_out
 from worker.hints import Hints, gather
@@ -17,6 +17,7 @@ def dispatch(engine: Engine, publish: Callable[[Hints], None], *, lease_s: float
     handed = 0
     for model in models:
         with engine.begin() as conn:
+            money.jobs_first(conn)
             pairs = hand_out(conn, model, lease_s=lease_s)
         failpoint("dispatch.committed")
         publish(gather(pairs))

@@ -190,10 +190,14 @@ class Pending:
 
 @dataclass(frozen=True, slots=True)
 class RemoteFailed:
-    """The provider gave up on it."""
+    """The provider gave up on it, in its words (the start of them)."""
 
     code: str
     message: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "code", self.code[:100])
+        object.__setattr__(self, "message", self.message[:500])
 
 
 Result = Outputs | Remote | Pending | RemoteFailed

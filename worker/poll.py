@@ -41,7 +41,8 @@ async def poll_one(due: Poll, desk: Desk) -> None:
     if kind.poll is None:
         raise TypeError(f"a {due.kind} job has a remote id, but its kind has no poll")
     try:
-        answer = await desk.client.send(kind.poll(due.remote_id))
+        with desk.in_hand.holding(due.job_id, due.fence):
+            answer = await desk.client.send(kind.poll(due.remote_id))
     except ProviderError as error:
         outcome = verdict.poll_refused(due, error, desk.poll_rules, chance=random.random())
     else:

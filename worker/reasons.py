@@ -62,14 +62,14 @@ class Facts:
     budgets: Mapping[Scope, BudgetState]
     now: datetime
 
-    def why(self, model: str, batch_id: int | None, *, run_at: datetime, least: Decimal, ahead: int = 0) -> str:
+    def why(self, model: str, batch_id: int | None, *, run_at: datetime, cost: Decimal, ahead: int = 0) -> str:
         """What a queued job (or several alike) waits for."""
         if run_at > self.now:
             return later(run_at)
         if model not in self.models:
             return "dispatch"
         budgets = tuple(self.budgets[each] for each in scopes(model, batch_id) if each in self.budgets)
-        return why(self.models[model], budgets=budgets, least=least, ahead=ahead)
+        return why(self.models[model], budgets=budgets, cost=cost, ahead=ahead)
 
 
 def facts(conn: Connection) -> Facts:
@@ -80,9 +80,16 @@ def facts(conn: Connection) -> Facts:
 QUEUED = text("""
     select model, batch_id, count(*) filter (where run_at <= now()) as due,
         count(*) filter (where run_at > now()) as later, min(run_at) filter (where run_at > now()) as first,
-        min(estimate) filter (where run_at <= now()) as least, max(priority) filter (where run_at <= now()) as priority
+        max(priority) filter (where run_at <= now()) as priority
     from jobs where state = 'queued' and (cast(:batch as bigint) is null or batch_id = :batch)
     group by model, batch_id
+""")
+# What goes next is what a budget must have room for: others of its batch wait behind it.
+NEXT = text("""
+    select estimate from jobs
+    where state = 'queued' and model = :model and (-priority) = - cast(:priority as int)
+        and coalesce(batch_id, 0) = coalesce(cast(:batch as bigint), 0) and run_at <= now()
+    order by run_at, id limit 1
 """)
 AHEAD = text("""
     select count(*) from jobs
@@ -97,7 +104,9 @@ def waiting_for(conn: Connection, batch_id: int | None) -> dict[str, int]:
     for row in conn.execute(QUEUED, {"batch": batch_id}).all():
         if row.due:
             ahead = conn.execute(AHEAD, {"model": row.model, "priority": row.priority}).scalar_one()
-            reason = known.why(row.model, row.batch_id, run_at=known.now, least=row.least, ahead=ahead)
+            lane = {"model": row.model, "priority": row.priority, "batch": row.batch_id}
+            cost = conn.execute(NEXT, lane).scalar() or Decimal(0)
+            reason = known.why(row.model, row.batch_id, run_at=known.now, cost=cost, ahead=ahead)
             reasons[reason] = reasons.get(reason, 0) + row.due
         if row.later:
             reason = later(row.first)

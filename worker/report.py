@@ -112,9 +112,9 @@ def jobs(conn: Connection, wanted: Filter) -> list[dict[str, Any]]:
     known = facts(conn)
     found = [dict(row) for row in conn.execute(JOBS, values).mappings()]
     for job in found:
-        batch_id, run_at, least = job.pop("batch_id"), job.pop("run_at"), job.pop("estimate")
+        batch_id, run_at, cost = job.pop("batch_id"), job.pop("run_at"), job.pop("estimate")
         queued = job["state"] == JobState.QUEUED
-        job["waiting_for"] = known.why(job["model"], batch_id, run_at=run_at, least=least) if queued else None
+        job["waiting_for"] = known.why(job["model"], batch_id, run_at=run_at, cost=cost) if queued else None
     return found
 
 
@@ -155,7 +155,7 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
     if row["state"] == JobState.QUEUED:
         ahead = conn.execute(AHEAD, {"model": row["model"], "priority": row["priority"]}).scalar_one()
         waiting = facts(conn).why(
-            row["model"], row["batch_id"], run_at=row["run_at"], least=row["estimate"], ahead=ahead
+            row["model"], row["batch_id"], run_at=row["run_at"], cost=row["estimate"], ahead=ahead
         )
     return {
         "job": row["id"],

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import json
 import logging
 import random
 from collections.abc import AsyncIterator, Sequence
@@ -10,7 +9,7 @@ from typing import Any
 
 from models.transitions import Fetch, StoredOutput
 from provider.client import DownloadError
-from provider.unwrap import unwrap
+from provider.unwrap import parse, unwrap
 from worker import verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
@@ -43,7 +42,7 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
     if fetch.crashes >= verdict.MAX_FETCH_CRASHES:
         return verdict.set_aside(fetch)
     try:
-        result = KINDS[fetch.kind].read(unwrap(json.loads(fetch.answer)))
+        result = KINDS[fetch.kind].read(unwrap(parse(fetch.answer)))
     except (UnreadableAnswerError, ValueError) as error:
         return verdict.nothing_to_store(fetch, str(error))
     if not isinstance(result, Outputs) or not result.outputs:

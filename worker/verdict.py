@@ -125,7 +125,10 @@ def refused(claim: Claim, kind: Kind, error: ProviderError, policy: OnUnknown, *
         case Action.FAIL_MODEL:
             return Outcome(move, pauses(model, message, code, ruling))
         case Action.ALREADY_ACCEPTED:
-            held = replace(move, target=JobState.HELD, possibly_charged=True)
+            held = replace(move, target=JobState.HELD)
+            if claim.unknowns:
+                return Outcome(held)  # the lost one was accepted, and is flagged; this one was refused
+            held = replace(held, possibly_charged=True)
             return Outcome(replace(held, attempt_end=replace(end, outcome="unknown", possibly_charged=True)))
         case Action.RETRY if claim.attempt >= UNREACHED:
             return snoozed(move, 0.0, (Pause(ACCOUNT, message, code, REACH_S, probes=True),))
@@ -216,8 +219,8 @@ def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, now: dat
     except UnreadableAnswerError as error:
         # The work is paid for; what cannot be read now may be there at the next poll.
         again = poll_again(poll, rules, chance=chance, error=("unreadable_answer", str(error)))
-        if poll.age_s < PATIENCE_S:
-            return Outcome(again)
+        if poll.doubted_s < PATIENCE_S:
+            return Outcome(replace(again, doubted=True))
         end = AttemptEnd(number=poll.number, outcome="answered", http_status=answer.http_status, answer=answer.raw)
         return Outcome(replace(again, target=JobState.FAILED, delay_s=0.0, attempt_end=end))
     match result:
@@ -261,7 +264,9 @@ def poll_refused(poll: Poll, error: ProviderError, rules: PollRules, *, chance: 
     match ruling.action:
         case Action.PAUSE_ACCOUNT:
             return Outcome(again, pauses(ACCOUNT, message, code, ruling))
-        case Action.PATIENCE if poll.age_s > PATIENCE_S:
+        case Action.PATIENCE if poll.doubted_s < PATIENCE_S:
+            return Outcome(replace(again, delay_s=max(again.delay_s, min(ruling.wait_s, rules.max_s)), doubted=True))
+        case Action.PATIENCE:
             lost = f"the provider no longer knows this task: {message}"
             return Outcome(replace(again, target=JobState.HELD, delay_s=0.0, error_message=lost))
         case _:

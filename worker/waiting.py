@@ -40,12 +40,10 @@ class BudgetState:
         return self.amount - self.spent - self.reserved
 
 
-def why(
-    state: ModelState, *, budgets: tuple[BudgetState, ...] = (), least: Decimal = Decimal(0), ahead: int = 0
-) -> str:
+def why(state: ModelState, *, budgets: tuple[BudgetState, ...] = (), cost: Decimal = Decimal(0), ahead: int = 0) -> str:
     """What jobs that could run now are waiting for.
 
-    `budgets`: those they count in; `least`: US dollars that the cheapest of them costs; `ahead`: jobs
+    `budgets`: those they count in; `cost`: US dollars of the one that goes next; `ahead`: jobs
     of the model that have a higher priority.
     """
     if state.account_reason is not None:
@@ -55,7 +53,7 @@ def why(
     if state.pause_reason is not None:
         return f"{state.model} is paused{until(state.paused_until, probing=state.probing)}: {state.pause_reason}"
     for budget in budgets:
-        if budget.left < least:
+        if budget.left < cost:
             held = f", {usd(budget.reserved)} reserved" if budget.reserved else ""
             return f"budget: {budget.name} has {usd(budget.amount)}, {usd(budget.spent)} is spent{held}"
     behind = f"; {ahead} jobs of higher priority go first, but for every {EVERY}th slot" if ahead else ""

@@ -5,7 +5,7 @@ import logging
 import os
 import socket
 import threading
-from collections.abc import Coroutine
+from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
@@ -30,6 +30,8 @@ from worker.writer import Writer
 log = logging.getLogger(__name__)
 
 MESSAGES = {"run": RUN, "store": STORE}
+#: While so many messages wait for the workers that store, none is sent again: they find what is due by themselves.
+ENOUGH = 64
 
 
 def send(lot: Lot, job_ids: list[int]) -> None:
@@ -42,6 +44,15 @@ def send(lot: Lot, job_ids: list[int]) -> None:
     )
 
 
+def backlog(queue: str) -> int:
+    """Messages that wait in a queue of the broker; 0 where it has none, or is away."""
+    try:
+        with app.connection_or_acquire() as connection:
+            return int(connection.default_channel.queue_declare(queue, passive=True).message_count)
+    except Exception:  # noqa: BLE001 - brokers' clients have no common base class
+        return 0
+
+
 @dataclass(frozen=True, slots=True)
 class Wiring:
     """The parts of one process. Each method is a stage, called from a Celery thread."""
@@ -50,6 +61,7 @@ class Wiring:
     desk: Desk
     loop: asyncio.AbstractEventLoop
     watchdog: Watchdog
+    backlog: Callable[[str], int]
 
     def run(self, job_ids: list[int]) -> None:
         self._in_loop(run.run(job_ids, self.desk))
@@ -66,7 +78,8 @@ class Wiring:
 
     def fetch(self) -> None:
         writer = self.desk.writer
-        writer.publisher.publish(fetches.due(writer.engine))
+        if self.backlog("store") < ENOUGH:
+            writer.publisher.publish(fetches.due(writer.engine))
 
     def rescue(self) -> None:
         writer = self.desk.writer
@@ -107,8 +120,13 @@ def _built() -> Wiring:
     return asyncio.run_coroutine_threadsafe(build(settings(), loop), loop).result()
 
 
-async def build(config: Settings, loop: asyncio.AbstractEventLoop, send: Send = send) -> Wiring:
-    """Make the parts inside the event loop that they will live in. `send` takes the hints to the workers."""
+async def build(
+    config: Settings, loop: asyncio.AbstractEventLoop, send: Send = send, backlog: Callable[[str], int] = backlog
+) -> Wiring:
+    """Make the parts inside the event loop that they will live in.
+
+    `send` takes the hints to the workers; `backlog` says how many messages wait in a queue.
+    """
     engine = make_engine(config.require_database_url(), brief=True)
     publisher = Publisher(send, config.message_size)
     writer = Writer(
@@ -142,7 +160,7 @@ async def build(config: Settings, loop: asyncio.AbstractEventLoop, send: Send = 
     )
     heartbeat = loop.create_task(in_hand.keep())
     heartbeat.add_done_callback(report)
-    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s))
+    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), backlog)
 
 
 def report(task: "asyncio.Task[None]") -> None:

@@ -8,7 +8,7 @@ import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
-from models import transitions
+from models import slots, transitions
 from models.state import JobState
 from models.transitions import AttemptEnd, Move, StoredOutput
 from worker.audit import against_ledger, audit
@@ -75,6 +75,7 @@ VIOLATIONS = {
     "bought twice": (ATTEMPT, "was bought 2 times, with 0 lost answers"),
     "an open request": ("update attempts set outcome = null", "request 1 is open, but the job does not run"),
     "an unflagged loss": ("update attempts set outcome = 'unknown'", "was lost, but is not flagged"),
+    "a cost below nothing": ("update attempts set cost = -1", "request 1 cost $-1.000000"),
     "another cost": ("update jobs set cost = 5", "says $5.000000, its requests $0.010000"),
     "money held for nothing": ("update jobs set reserved = 1", "is succeeded and still has $1.000000 reserved"),
     "no output": ("delete from outputs", "succeeded without an output"),
@@ -97,6 +98,16 @@ def test_what_is_planted_is_found(engine: Engine, store: Storage, job_id: int, p
     with engine.begin() as conn:
         conn.execute(text(sql.format(id=job_id)))
         assert expected in "\n".join(audit(conn, store, ended=True))
+
+
+def test_a_limit_that_was_lowered_does_not_make_the_past_wrong(engine: Engine, store: Storage, job_id: int) -> None:
+    with engine.begin() as conn:
+        conn.execute(
+            text(f"""insert into events (job_id, at, source, target, number)
+            select {job_id}, now() - interval '1 hour', 'queued', 'dispatched', 1 from generate_series(1, 3)""")
+        )
+        slots.set_limit(conn, MODEL, concurrency=2, start=None, per_minute=None)
+        assert "at once" not in "\n".join(audit(conn, store))
 
 
 #: the provider's charges → what the auditor says

@@ -57,3 +57,32 @@ def test_a_download_follows_redirects_and_says_when_there_is_no_file(stand_in: S
             await client.close()
 
     assert asyncio.run(fetch()).startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("url", ["/files/a.png", "ftp://127.0.0.1/a.png", "not a url", "http://[::bad/a.png", ""])
+def test_a_url_that_is_none_is_gone(stand_in: SandboxProcess, url: str) -> None:
+    async def fetch() -> None:
+        client = made_for(stand_in)
+        try:
+            async with client.download(url):
+                pass
+        finally:
+            await client.close()
+
+    with pytest.raises(DownloadError) as failed:
+        asyncio.run(fetch())
+    assert failed.value.gone
+
+
+def test_what_goes_wrong_with_the_chunks_elsewhere_is_no_fault_of_the_download(stand_in: SandboxProcess) -> None:
+    async def fetch() -> None:
+        client = made_for(stand_in)
+        try:
+            url = (await client.send(image("a cat"))).body["data"][0]["url"]
+            async with client.download(url):
+                raise FileNotFoundError("no such bucket")
+        finally:
+            await client.close()
+
+    with pytest.raises(FileNotFoundError):
+        asyncio.run(fetch())

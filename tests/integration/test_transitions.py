@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from models import interventions, leases, slots, transitions
 from models.interventions import Selection
+from models.limit import ACCOUNT
 from models.state import JobState
 from models.transitions import AttemptEnd, Claim, Move, StoredOutput
 from worker.finish import Outcome, Pause, Shrink, finish
@@ -279,3 +280,33 @@ def test_a_call_that_got_its_slot_before_the_level_fell_says_nothing_of_the_new_
     assert value(engine, "select learned from limits where model = :m", m=MODEL) == 2
     refuse(claim(engine, job_ids[1:2])[0])
     assert value(engine, "select learned from limits where model = :m", m=MODEL) == 2
+
+
+#: (pause in force, its seconds) → (another, its seconds, by hand) → which one holds
+PAUSES = {
+    "an operator's is not undone by a call under way": (None, 5.0, False, "first"),
+    "a reset time is not shortened": (3600.0, 5.0, False, "first"),
+    "a longer one holds": (5.0, 3600.0, False, "second"),
+    "until resumed is the longest": (3600.0, None, False, "second"),
+    "an operator may shorten": (3600.0, 5.0, True, "second"),
+    "what is over is replaced": (-1.0, 5.0, False, "second"),
+}
+
+
+@pytest.mark.parametrize("case", PAUSES)
+def test_the_longer_pause_holds(engine: Engine, case: str) -> None:
+    first_s, second_s, by_hand, holds = PAUSES[case]
+    with engine.begin() as conn:
+        slots.pause(conn, MODEL, reason="first", for_s=first_s, by_hand=True)
+        slots.pause(conn, MODEL, reason="second", for_s=second_s, by_hand=by_hand)
+        assert conn.execute(text("select pause_reason from limits")).scalar_one() == holds
+
+
+def test_resuming_the_account_resumes_what_waits_for_a_probe_but_nothing_paused_by_hand(engine: Engine) -> None:
+    with engine.begin() as conn:
+        slots.pause(conn, ACCOUNT, reason="no balance", for_s=900, code="1113", probes=True)
+        slots.pause(conn, MODEL, reason="no balance", for_s=900, code="1113", probes=True)
+        slots.pause(conn, VIDEO, reason="by hand", for_s=None, by_hand=True)
+        slots.resume(conn, ACCOUNT)
+        paused = conn.execute(text("select model from limits where pause_reason is not null")).scalars()
+        assert list(paused) == [VIDEO]

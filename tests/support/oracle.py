@@ -17,6 +17,8 @@ class Call:
     remote: bool = False
     #: Paid for, but its claim was over when the answer came.
     late: bool = False
+    #: Answers that had been lost before it was made.
+    lost_before: int = 0
 
 
 @dataclass
@@ -64,7 +66,7 @@ class Job:
 
     def claimed(self, holder: object) -> int:
         self.state, self.holder = "running", holder
-        self.calls[len(self.calls) + 1] = Call()
+        self.calls[len(self.calls) + 1] = Call(lost_before=self.lost)
         return len(self.calls)
 
     def answered(self, number: int, *, remote: bool, live: bool) -> None:
@@ -82,7 +84,10 @@ class Job:
             self.go(target)
 
     def lost_answer(self, number: int, *, live: bool, known: bool = False) -> None:
-        """`known`: the API has the request already, and says no more."""
+        """`known`: the API has the request already, and says no more: the one before was accepted, not this one."""
+        if known and self.calls[number].lost_before:
+            self.refused(number, "held", live=live)
+            return
         self.calls[number].doubtful = True
         if live:
             again = self.buys_again and not self.lost and not known
@@ -109,9 +114,9 @@ class Job:
             self.put("waiting" if call.remote else "storing")
 
     def task_failed(self, number: int, *, live: bool) -> None:
-        """At the provider; whether that is billed nobody knows."""
-        self.calls[number] = Call(doubtful=True)
+        """At the provider; whether that is billed nobody knows. What an old poll heard changes nothing."""
         if live:
+            self.calls[number] = Call(doubtful=True)
             self.go("failed")
 
     def url_dead(self) -> None:

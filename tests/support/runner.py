@@ -34,7 +34,14 @@ async def work() -> None:
         task.add_done_callback(report_failure)
 
     tasks: set[asyncio.Task[None]] = set()
-    parts.append(await build(settings(), loop, lambda lot, ids: void(loop.call_soon_threadsafe(begin, lot, ids))))
+    parts.append(
+        await build(
+            settings(),
+            loop,
+            send=lambda lot, ids: void(loop.call_soon_threadsafe(begin, lot, ids)),
+            backlog=lambda _queue: 0,
+        )
+    )
     wiring = parts[0]
     while await tick(wiring):
         pass

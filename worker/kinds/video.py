@@ -145,7 +145,7 @@ def read(answer: Json) -> Result:
     if status in {"SUCCESS", "SUCCEEDED"} or (not status and videos):
         return finished(videos)
     remote_id = answer.get("id")
-    if remote_id not in (None, ""):
+    if isinstance(remote_id, str | int) and not isinstance(remote_id, bool) and remote_id != "":
         return Remote(str(remote_id))  # opaque; some deployments send it as a number
     return Pending()
 

@@ -38,7 +38,7 @@ def claim(**changes: Any) -> Claim:
 def poll(**changes: Any) -> Poll:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "video", "model": "cogvideox-3", "args": {"model": "cogvideox-3"}, "number": 1,
-        "remote_id": "x", "polls": 2, "estimate": Decimal("0.20"), "age_s": 30.0,
+        "remote_id": "x", "polls": 2, "estimate": Decimal("0.20"), "age_s": 30.0, "doubted_s": 0.0,
     }  # fmt: skip
     return Poll(**{**known, **changes})
 
@@ -193,7 +193,7 @@ def test_a_failed_task_is_no_cost_but_possibly_charged() -> None:
 
 def test_success_without_a_url_ends_when_patience_does() -> None:
     body = {"task_status": "SUCCESS"}
-    move = verdict.polled(poll(age_s=PATIENCE_S), VIDEO, answer(body), RULES, now=NOW, chance=0.5).move
+    move = verdict.polled(poll(doubted_s=PATIENCE_S), VIDEO, answer(body), RULES, now=NOW, chance=0.5).move
     assert (move.target, move.error_code) == (S.FAILED, "unreadable_answer")
 
 
@@ -205,7 +205,7 @@ def test_an_error_on_a_poll_never_fails_the_paid_task(action: Action) -> None:
 
 def test_a_task_that_stays_unknown_is_held() -> None:
     error = rejected(A.PATIENCE)
-    late = poll(age_s=PATIENCE_S + 1)
+    late = poll(doubted_s=PATIENCE_S + 1)
     assert verdict.poll_refused(late, error, RULES, chance=0.5).move.target is S.HELD
 
 
@@ -259,6 +259,12 @@ def test_a_download_is_tried_again_and_the_result_asked_for_once(
     move = verdict.not_stored(fetched, "download_failed", "404", gone=gone, max_gone=MAX_GONE, chance=0.0).move
     assert (move.target, move.error_code) == (state, code)
     assert move.delay_s > 0 or state is not S.STORING
+
+
+def test_a_store_that_takes_nothing_stops_new_calls() -> None:
+    outcome = verdict.not_kept(fetch(), "no bucket", max_gone=8, chance=0.5)
+    assert (outcome.move.target, outcome.move.error_code) == (S.STORING, "storage_failed")
+    assert outcome.effects == (Pause(ACCOUNT, "no bucket", "storage_failed", 15.0),)
 
 
 LIVES = {

@@ -57,8 +57,8 @@ SPENT = BudgetState("batch b", Decimal("1.500000"), Decimal("1.400000"), Decimal
 
 def test_a_budget_is_the_reason_where_it_has_too_little() -> None:
     said = "budget: batch b has $1.5, $1.4 is spent, $0.05 reserved"
-    assert why(FREE, budgets=(SPENT,), least=Decimal("0.06")) == said
-    assert why(FREE, budgets=(SPENT,), least=Decimal("0.05")) == "dispatch"
+    assert why(FREE, budgets=(SPENT,), cost=Decimal("0.06")) == said
+    assert why(FREE, budgets=(SPENT,), cost=Decimal("0.05")) == "dispatch"
 
 
 def test_a_rate_and_what_goes_first_are_reasons() -> None:

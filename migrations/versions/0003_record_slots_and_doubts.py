@@ -1,8 +1,9 @@
-"""record when a waiting job's slot is freed
+"""record when a waiting job's slot is freed, since when a task is doubted, and the highest limit
 
-Only the trigger's function changes; old workers need not know.
+Only adds: old workers need not know.
 """
 
+import sqlalchemy as sa
 from alembic import op
 
 revision = "0003"
@@ -29,8 +30,12 @@ STATE_OR_SLOT = "n.state <> o.state or o.holds_slot and not n.holds_slot"
 
 
 def upgrade() -> None:
+    op.add_column("jobs", sa.Column("doubted_at", sa.DateTime(timezone=True), nullable=True))
+    op.add_column("limits", sa.Column("highest", sa.BigInteger(), nullable=True))
     op.execute(RECORD.format(changed=STATE_OR_SLOT))
 
 
 def downgrade() -> None:
     op.execute(RECORD.format(changed=STATE))
+    op.drop_column("limits", "highest")
+    op.drop_column("jobs", "doubted_at")

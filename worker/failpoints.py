@@ -7,6 +7,7 @@ stop:NAME stops it instead, until SIGCONT.
 import itertools
 import os
 import signal
+import threading
 
 #: Every place there is. "committing": all is written, not yet committed.
 NAMES = (
@@ -25,6 +26,7 @@ def failpoint(name: str) -> None:
     """Die or stop here, if so told."""
     if name == ARMED and next(_passes) == int(_count or 1):
         if _given.startswith("stop:"):
-            os.kill(os.getpid(), signal.SIGSTOP)
+            # To this thread: sent to the process it might take effect only when this thread has gone on.
+            signal.pthread_kill(threading.get_ident(), signal.SIGSTOP)
         else:
             os._exit(EXIT_CODE)

@@ -2,7 +2,7 @@
 
 from sqlalchemy import Connection, text
 
-from provider.catalog import believed_s, published_limit
+from worker.kinds import KINDS
 
 #: From slot to end, of the last jobs that succeeded; where there are enough to tell.
 SEEN = text("""
@@ -30,7 +30,7 @@ def duration_s(jobs: int, *, each_s: float, slots: int, per_minute: int | None) 
 
 def forecast_s(conn: Connection | None, model: str, kind: str, jobs: int) -> float:
     """Seconds for so many jobs of a model alone; by what was seen here, or else by what is believed."""
-    each_s, slots, per_minute = believed_s(model, kind), published_limit(model, kind).concurrency, None
+    each_s, slots, per_minute = KINDS[kind].seconds(model), KINDS[kind].concurrency(model), None
     if conn is not None:
         seen = conn.execute(SEEN, {"model": model}).one()
         each_s = float(seen.median_s) if seen.jobs >= ENOUGH else each_s

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
 from difflib import get_close_matches
@@ -13,17 +13,19 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
-from provider.catalog import model_kind
 from provider.wire import Json, Request
 
 AnyArgs = TypeVar("AnyArgs", bound="Args")
 
 __all__ = [
+    "ASSUMED_CONCURRENCY",
+    "KIND_OF",
     "Args",
     "Cell",
     "Checked",
     "Intent",
     "Kind",
+    "Model",
     "NotBool",
     "OnUnknown",
     "Output",
@@ -104,7 +106,7 @@ OURS = {"request_id": "is made by mediajobs, one for each attempt; use `key` to 
 
 
 def read_args(
-    args: type[AnyArgs], row: dict[str, Any], *, kind: str, default_model: str, context: dict[str, Any] | None = None
+    args: type[AnyArgs], row: dict[str, Any], kind: "Kind", *, context: dict[str, Any] | None = None
 ) -> tuple[AnyArgs, list[str]]:
     """An input row as args, and what is odd about it. Raises pydantic.ValidationError.
 
@@ -113,26 +115,28 @@ def read_args(
     Unknown models pass with a warning, for providers add models; a model of another kind does not.
     """
     given = {name: value for name, value in row.items() if value is not None}
-    given.setdefault("model", default_model)
+    given.setdefault("model", kind.default_model)
     unknown = [name for name in given if name not in args.model_fields]
     model = given["model"]
-    other = model_kind(model) if isinstance(model, str) else None
-    if unknown or other not in (None, kind):
+    other = KIND_OF.get(model) if isinstance(model, str) else None
+    if unknown or (other is not None and other is not kind):
         refuse(args.__name__, given, unknown, sorted(args.model_fields), kind=kind, other=other)
     warnings = [] if other else [f"model {model!r} is not known here; its limits are not checked"]
     return args.model_validate(given, context=context), warnings
 
 
 def refuse(
-    title: str, given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: str, other: str | None
+    title: str, given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: "Kind", other: "Kind | None"
 ) -> None:
     """Raise the ValidationError that names unknown fields and a model of another kind."""
     lines = [
         line_of(name, given[name], OURS.get(name) or unknown_field(name, given[name], fields), kind="unknown_field")
         for name in unknown
     ]
-    if other not in (None, kind):
-        reason = f"is a model for {other} jobs, not for {kind}; choose another, or submit with --kind {other}"
+    if other is not None and other is not kind:
+        reason = (
+            f"is a model for {other.name} jobs, not for {kind.name}; choose another, or submit with --kind {other.name}"
+        )
         lines.append(line_of("model", given["model"], reason))
     raise ValidationError.from_exception_data(title, lines)
 
@@ -226,6 +230,23 @@ class OnUnknown(StrEnum):
     HOLD = "hold"
 
 
+#: At once, where nothing is published; the true limit is learned.
+ASSUMED_CONCURRENCY = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Model:
+    """What is published of a model.
+
+    price: US dollars a call, or a minute of audio for transcription. concurrency: at once,
+    per account. believed_s: seconds that a job takes, where they are not its kind's.
+    """
+
+    price: Decimal
+    concurrency: int = ASSUMED_CONCURRENCY
+    believed_s: float | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Kind:
     """Everything the flow needs to know of a kind; the kind knows nothing of the flow.
@@ -235,11 +256,15 @@ class Kind:
     request: (stored args, Intent) → the call; may read local files, raising OSError.
     read: body of an answer, of the call or of a poll → Result; raises UnreadableAnswerError.
     poll: remote id → the call that asks for the result; None where answers come at once.
+    models: those that are known; others pass with a warning, for providers add models.
+    believed_s: seconds that a job takes, as documented or believed, until there are jobs to measure.
     result_life_s: seconds that a result's URL lives where it does not say so itself.
     """
 
     name: str
     default_model: str
+    models: Mapping[str, Model]
+    believed_s: float
     fields: list[str]
     check: Callable[[dict[str, Any], Path], Checked]
     request: Callable[[Json, Intent], Request]
@@ -248,3 +273,22 @@ class Kind:
     on_unknown: OnUnknown = OnUnknown.RETRY
     result_life_s: float = 86400.0
     max_attempts: int = 3
+
+    @property
+    def slot_scope(self) -> str:
+        """`task` where a slot is believed to be held until the remote task ends, else `answer`."""
+        return "task" if self.poll else "answer"
+
+    def concurrency(self, model: str) -> int:
+        """Jobs at once to begin with."""
+        known = self.models.get(model)
+        return known.concurrency if known else ASSUMED_CONCURRENCY
+
+    def seconds(self, model: str) -> float:
+        """How long a job takes, about."""
+        known = self.models.get(model)
+        return (known.believed_s if known else None) or self.believed_s
+
+
+#: Model → its kind, of every model that is known. `worker.kinds` fills it as it loads the kinds: import it from there.
+KIND_OF: dict[str, Kind] = {}

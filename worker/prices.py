@@ -2,11 +2,13 @@
 
 from decimal import Decimal
 
-from provider import catalog
+from worker.kinds import KIND_OF
 from worker.settings import settings
 
 
-def price(model: str) -> Decimal:
-    """US dollars a call (a minute of audio); 0 for a model without a known price."""
-    overridden = settings().prices.get(model)
-    return catalog.price(model) if overridden is None else overridden
+def price_of(model: str) -> Decimal | None:
+    """US dollars a call (a minute of audio); None where neither is known: that is not nothing."""
+    if (own := settings().prices.get(model)) is not None:
+        return own
+    kind = KIND_OF.get(model)
+    return kind.models[model].price if kind else None

@@ -16,12 +16,11 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from models import slots
-from provider.catalog import published_limit
 from provider.wire import Json
 from worker.kick import kick_after_commit
 from worker.kind import Checked
 from worker.kinds import KINDS
-from worker.prices import price
+from worker.prices import price_of
 
 CHUNK = 1000
 #: Money is kept to a millionth of a dollar.
@@ -33,7 +32,7 @@ class Row:
     """One job to be, its input already checked."""
 
     args: Json
-    #: US dollars that a success will cost.
+    #: US dollars that a success will cost; 0 where the model's price is not known.
     estimate: Decimal = Decimal(0)
     row: int | None = None
     key: str | None = None
@@ -160,7 +159,7 @@ def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, A
     for part, args in enumerate(found.jobs, 1):
         yield Row(
             args=args,
-            estimate=(price(args["model"]) * found.units).quantize(MICRO),
+            estimate=((price_of(args["model"]) or Decimal(0)) * found.units).quantize(MICRO),
             row=number,
             key=key if len(found.jobs) == 1 else f"{key or order}#{part}",
             named=key is not None,
@@ -227,8 +226,8 @@ def insert_rows(
     limits: set[str] = set()
     for chunk in chunks(rows, CHUNK):
         for model in {row.args["model"] for row in chunk} - limits:
-            limit = published_limit(model, kind)
-            slots.add_limit(connection, model, concurrency=limit.concurrency, slot_scope=limit.slot_scope)
+            slot_scope = KINDS[kind].slot_scope
+            slots.add_limit(connection, model, concurrency=KINDS[kind].concurrency(model), slot_scope=slot_scope)
             limits.add(model)
         texts = [json.dumps(row.args, ensure_ascii=False, sort_keys=True) for row in chunk]
         values = {

@@ -5,18 +5,19 @@ Limits: docs.z.ai/api-reference/image/generate-image; custom sizes: bigmodel's p
 
 import base64
 import binascii
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
-from provider.catalog import MODELS
 from provider.wire import Json, Request
 from worker.kind import (
     Args,
     Checked,
     Intent,
     Kind,
+    Model,
     NotBool,
     Output,
     Outputs,
@@ -47,7 +48,7 @@ class ImageArgs(Args):
 
     @model_validator(mode="after")
     def fits_model(self) -> "ImageArgs":
-        if self.model not in MODELS:
+        if self.model not in KIND.models:
             return self
         if self.model == "glm-image":
             if self.quality == "standard":
@@ -82,7 +83,7 @@ def check_size(args: ImageArgs, *, low: int, high: int, step: int, most_pixels: 
 
 
 def check(row: dict[str, Any], _folder: Path) -> Checked:
-    args, warnings = read_args(ImageArgs, row, kind="image", default_model=KIND.default_model)
+    args, warnings = read_args(ImageArgs, row, KIND)
     stored = args.stored()
     images = stored.pop("n", 1)
     return Checked([stored] * images, warnings)
@@ -121,9 +122,19 @@ def decoded(text: str) -> Output:
     return Output(role="image", suffix=".png", mime="image/png", data=data)
 
 
+#: Prices: docs.z.ai/guides/overview/pricing.md. No concurrency is published.
+MODELS = {
+    "glm-image": Model(Decimal("0.015"), believed_s=25.0),
+    "cogview-4-250304": Model(Decimal("0.01")),
+    "cogview-4": Model(Decimal("0.01")),
+    "cogview-3-flash": Model(Decimal(0)),
+}
+
 KIND = Kind(
     name="image",
     default_model="cogview-4-250304",
+    models=MODELS,
+    believed_s=10.0,  # as documented
     fields=sorted(ImageArgs.model_fields),
     check=check,
     request=request,

@@ -12,7 +12,19 @@ from typing import Annotated, Any, Literal
 from pydantic import Field, ValidationInfo, field_validator
 
 from provider.wire import Json, Request, Upload
-from worker.kind import Args, Cell, Checked, Intent, Kind, Output, Outputs, Text, UnreadableAnswerError, read_args
+from worker.kind import (
+    Args,
+    Cell,
+    Checked,
+    Intent,
+    Kind,
+    Model,
+    Output,
+    Outputs,
+    Text,
+    UnreadableAnswerError,
+    read_args,
+)
 
 MAX_SECONDS = 30.0
 MAX_BYTES = 25 * 1024 * 1024
@@ -90,9 +102,7 @@ def decoded_seconds(container: Any) -> float:
 def check(row: dict[str, Any], folder: Path) -> Checked:
     """The price is by the minute; a file that is elsewhere counts as the longest that the API takes."""
     context: dict[str, Any] = {"folder": folder, "seconds": MAX_SECONDS}
-    args, warnings = read_args(
-        TranscriptionArgs, row, kind="transcription", default_model=KIND.default_model, context=context
-    )
+    args, warnings = read_args(TranscriptionArgs, row, KIND, context=context)
     return Checked([args.stored()], warnings, units=Decimal(math.ceil(context["seconds"])) / 60)
 
 
@@ -130,6 +140,9 @@ def read(answer: Json) -> Outputs:
 KIND = Kind(
     name="transcription",
     default_model="glm-asr-2512",
+    # The price of a minute: docs.z.ai/guides/overview/pricing.md. No concurrency is published.
+    models={"glm-asr-2512": Model(Decimal("0.0024"))},
+    believed_s=3.0,  # nothing is published
     fields=sorted(TranscriptionArgs.model_fields),
     check=check,
     request=request,

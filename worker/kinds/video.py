@@ -5,6 +5,7 @@ Fields and limits per model: docs.z.ai/api-reference/video.
 
 import re
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -17,6 +18,7 @@ from worker.kind import (
     Checked,
     Intent,
     Kind,
+    Model,
     NotBool,
     OnUnknown,
     Output,
@@ -124,7 +126,7 @@ def check_rules(args: VideoArgs, rules: Rules) -> None:
 
 
 def check(row: dict[str, Any], _folder: Path) -> Checked:
-    args, warnings = read_args(VideoArgs, row, kind="video", default_model=KIND.default_model)
+    args, warnings = read_args(VideoArgs, row, KIND)
     return Checked([args.stored()], warnings)
 
 
@@ -172,9 +174,24 @@ def finished(videos: Any) -> Outputs:
     return Outputs(outputs)
 
 
+#: Prices: docs.z.ai/guides/overview/pricing.md. Concurrency: the rate-limit page as quoted in public repositories.
+MODELS = {
+    "cogvideox-3": Model(Decimal("0.20"), concurrency=1),
+    "cogvideox-2": Model(Decimal("0.20")),
+    "cogvideox-flash": Model(Decimal(0)),
+    "viduq1-text": Model(Decimal("0.40")),
+    "viduq1-image": Model(Decimal("0.40")),
+    "viduq1-start-end": Model(Decimal("0.40")),
+    "vidu2-image": Model(Decimal("0.20")),
+    "vidu2-start-end": Model(Decimal("0.20")),
+    "vidu2-reference": Model(Decimal("0.40")),
+}
+
 KIND = Kind(
     name="video",
     default_model="cogvideox-3",
+    models=MODELS,
+    believed_s=90.0,  # nothing is published
     fields=sorted(VideoArgs.model_fields),
     check=check,
     request=request,

@@ -6,11 +6,10 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from provider.catalog import MODELS
 from provider.endpoints import ENDPOINTS
 from sandbox.tones import speak, wav
 from worker.kind import Intent, Kind, Outputs, Pending, Remote, RemoteFailed, UnreadableAnswerError
-from worker.kinds import KINDS
+from worker.kinds import KIND_OF, KINDS
 
 #: A row that is good for any kind: each takes the fields that it knows.
 ROW = {"prompt": "a cat", "file": "a.wav"}
@@ -33,8 +32,15 @@ def row_for(kind: Kind) -> dict[str, str]:
 
 
 def test_its_default_model_is_its_own_and_has_a_price(kind: Kind) -> None:
-    assert MODELS[kind.default_model].kind == kind.name
-    assert MODELS[kind.default_model].price > 0
+    assert KIND_OF[kind.default_model] is kind
+    assert kind.models[kind.default_model].price > 0
+
+
+def test_its_jobs_have_a_limit_and_a_length_to_begin_with(kind: Kind) -> None:
+    assert kind.slot_scope == ("task" if kind.poll else "answer")
+    for model in [*kind.models, "next-year"]:
+        assert kind.concurrency(model) >= 1
+        assert kind.seconds(model) > 0
 
 
 def test_a_plain_row_becomes_a_request(kind: Kind, folder: Path) -> None:

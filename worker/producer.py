@@ -193,7 +193,8 @@ INSERT = """
     )
     select g.place, coalesce(a.id, j.id) as id,
         a.id is not null and row_number() over (partition by g.dedupe order by g.place) = 1 as added,
-        coalesce(a.args, j.args) = cast(g.args as jsonb) and coalesce(a.kind, j.kind) = :kind as same
+        coalesce(a.args, j.args) = cast(g.args as jsonb) and coalesce(a.kind, j.kind) = :kind as same,
+        j.id is not null and g.row <> coalesce(j.row, 0) as moved
     from given g
     left join added a on a.dedupe = g.dedupe
     left join jobs j on a.id is null and j.dedupe = g.dedupe and j.batch_id {}
@@ -202,6 +203,15 @@ INSERT = """
 # Two, because only these conditions find their index.
 INSERT_IN_BATCH = text(INSERT.format("= :batch_id"))
 INSERT_ALONE = text(INSERT.format("is null"))
+
+# At the end and at once, so that workers wait for these locks for a moment only; in their order.
+MOVE = text("""
+    with moved as (
+        select j.id, g.row from unnest(cast(:ids as bigint[]), cast(:rows as bigint[])) as g (id, row)
+        join jobs j on j.id = g.id order by j.id for no key update of j
+    )
+    update jobs j set row = m.row from moved m where j.id = m.id
+""")
 
 
 def insert_rows(
@@ -213,7 +223,7 @@ def insert_rows(
     webhook: str | None = None,
     job_ids: list[int] | None = None,
 ) -> Inserted:
-    """Stream rows into the caller's transaction; rows that are there already are left as they are.
+    """Stream rows into the caller's transaction; rows that are there already get their new number, and no more.
 
     `job_ids` is filled with the rows' ids where given. Raises KeyTakenError.
     """
@@ -223,6 +233,7 @@ def insert_rows(
     connection = session.connection()
     added = already = 0
     seen: Counter[bytes] = Counter()
+    moved: dict[int, int | None] = {}
     limits: set[str] = set()
     for chunk in chunks(rows, CHUNK):
         for model in {row.args["model"] for row in chunk} - limits:
@@ -247,8 +258,11 @@ def insert_rows(
             raise KeyTakenError(taken)
         if job_ids is not None:
             job_ids += [each.id for each in found]
+        moved.update((each.id, chunk[each.place - 1].row) for each in found if each.moved)
         added += sum(each.added for each in found)
         already += sum(not each.added for each in found)
+    if moved:
+        session.execute(MOVE, {"ids": list(moved), "rows": list(moved.values())})
     kick_after_commit(session)
     return Inserted(batch_id, added, already)
 

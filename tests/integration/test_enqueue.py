@@ -11,6 +11,7 @@ from sqlalchemy.orm import Session
 
 from worker import KeyTakenError, UnknownKindError, enqueue, enqueue_many
 from worker.app import DISPATCH, make_app
+from worker.producer import Row, insert_rows
 
 ARGS = {"model": "cogview-4-250304", "prompt": "a cat"}
 
@@ -143,3 +144,30 @@ def test_one_key_for_two_inputs_of_a_call_is_an_error(engine: Engine) -> None:
     with Session(engine) as session:
         first, second = enqueue_many(session, "image", [{"prompt": "same", "key": "k"}] * 2)
         assert first == second
+
+
+def submit(engine: Engine, *prompts: str) -> tuple[int, int]:
+    rows = [Row(args={**ARGS, "prompt": prompt}, row=number) for number, prompt in enumerate(prompts, 1)]
+    with Session(engine) as session:
+        found = insert_rows(session, "b", "image", rows)
+        session.commit()
+    return found.added, found.already
+
+
+def test_a_row_has_its_number_in_the_newest_file(engine: Engine, kicks: Kicks) -> None:
+    assert submit(engine, "A", "B", "A") == (3, 0)
+    assert submit(engine, "C", "A", "B", "A") == (1, 3)
+    with engine.connect() as conn:
+        found = conn.execute(text("select row, args->>'prompt' from jobs order by row, id")).all()
+    assert [tuple(each) for each in found] == [(1, "C"), (2, "A"), (3, "B"), (4, "A")]
+    assert kicks.count() == 2
+
+
+def test_a_producer_without_row_numbers_takes_none_away(engine: Engine, kicks: Kicks) -> None:
+    submit(engine, "A")
+    with Session(engine) as session:
+        enqueue(session, "image", {**ARGS, "prompt": "A"}, batch="b")
+        session.commit()
+    with engine.connect() as conn:
+        assert conn.execute(text("select row from jobs")).scalar_one() == 1
+    assert kicks.count() == 2

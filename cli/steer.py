@@ -17,10 +17,10 @@ from models.money import DAY, Scope
 from worker import reasons, report
 from worker.costs import SUBJECTS, By
 from worker.costs import costs as read_costs
+from worker.fields import parse_time
 from worker.kick import kick
 from worker.kind import ASSUMED_CONCURRENCY
 from worker.kinds import KIND_OF
-from worker.manifest import parse_time
 from worker.waiting import why
 
 

@@ -7,18 +7,16 @@ import csv
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from pydantic import ValidationError
 
+from worker.fields import OWN, shown
 from worker.kind import Kind
 from worker.producer import Row, split
 
 Format = Literal["csv", "jsonl"]
-#: Columns that are ours, not the API's.
-OWN = ("key", "priority", "run_at")
 MAX_LINE_BYTES = 1_000_000
 
 
@@ -101,12 +99,11 @@ def checked(
             (own if name in OWN else rest)[name] = value
     if model is not None:
         rest.setdefault("model", model)
-    for name, parse in (("key", parse_key), ("priority", parse_priority), ("run_at", parse_time)):
-        if name in own:
-            try:
-                own[name] = parse(own[name])
-            except ValueError as error:
-                problem(name, str(error))
+    for name, value in own.items():
+        try:
+            own[name] = OWN[name](value)
+        except ValueError as error:
+            problem(name, str(error))
     rows: list[Row] = []
     warnings: list[str] = []
     try:
@@ -144,37 +141,6 @@ def explain(error: Any) -> tuple[str | None, str]:
             return field, f"has {len(error['input'])} characters; at most {most} are allowed"
         case _:
             return field, f"{value} is not valid: {error['msg'][0].lower()}{error['msg'][1:]}"
-
-
-def shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def parse_key(value: Any) -> str:
-    text = str(value)
-    if not text.strip() or len(text) > 200 or "\x00" in text:
-        raise ValueError(f"{shown(value)} is no key; use 1 to 200 characters")
-    return text
-
-
-def parse_priority(value: Any) -> int:
-    try:
-        number = int(str(value))
-    except ValueError:
-        raise ValueError(f"{shown(value)} is no whole number; higher runs first, 0 is usual") from None
-    if not -1000 <= number <= 1000:
-        raise ValueError(f"{number} is out of range; use -1000 to 1000")
-    return number
-
-
-def parse_time(value: Any) -> datetime:
-    """ISO 8601; without a zone it is UTC."""
-    try:
-        when = datetime.fromisoformat(str(value))
-    except ValueError:
-        raise ValueError(f"{shown(value)} is no time; write it as 2026-01-31T18:00:00+01:00") from None
-    return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
 def records(file: BinaryIO, form: Format) -> Iterator[Record | Problem]:

@@ -3,7 +3,7 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Awaitable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -17,6 +17,7 @@ from sqlalchemy.orm import Session
 
 from models import slots
 from provider.wire import Json
+from worker.fields import OWN, parse_batch
 from worker.kick import kick_after_commit
 from worker.kind import Checked
 from worker.kinds import KINDS
@@ -105,9 +106,11 @@ def enqueue(
     """Enqueue one input in the caller's transaction and return the ids of its jobs.
 
     It is one job, or `n` jobs for an image with `n`. The same `key` again gives the same jobs.
-    `priority`: higher runs first. With an AsyncSession, await the result.
+    `priority`: higher runs first. `run_at`: UTC where it has no zone. With an AsyncSession,
+    await the result.
 
-    Raises UnknownKindError, pydantic.ValidationError (bad input), KeyTakenError.
+    Raises UnknownKindError, KeyTakenError, ValueError (bad key, batch, priority or run_at) and
+    its kin pydantic.ValidationError (bad input).
     """
     rows = checked(kind, [{**args, "key": key, "priority": priority, "run_at": run_at}])
     return enqueue_rows(session, kind, rows, batch)
@@ -133,9 +136,11 @@ def enqueue_many(
 def enqueue_rows(
     session: Session | AsyncSession, kind: str, rows: Iterator[Row], batch: str | None
 ) -> list[int] | Awaitable[list[int]]:
+    name = None if batch is None else parsed("batch", batch, parse_batch)
+
     def insert(sync_session: Session) -> list[int]:
         job_ids: list[int] = []
-        insert_rows(sync_session, batch, kind, rows, job_ids=job_ids)
+        insert_rows(sync_session, name, kind, rows, job_ids=job_ids)
         return job_ids
 
     return session.run_sync(insert) if isinstance(session, AsyncSession) else insert(session)
@@ -146,8 +151,16 @@ def checked(kind: str, inputs: Iterable[Json]) -> Iterator[Row]:
     if kind not in KINDS:
         raise UnknownKindError(kind)
     for number, given in enumerate(inputs, 1):
-        rest = {name: value for name, value in given.items() if name not in {"key", "priority", "run_at"}}
-        yield from split(KINDS[kind].check(rest, Path.cwd()), number=None, order=number, own=given)
+        own = {name: parsed(name, given[name], parse) for name, parse in OWN.items() if given.get(name) is not None}
+        rest = {name: value for name, value in given.items() if name not in OWN}
+        yield from split(KINDS[kind].check(rest, Path.cwd()), number=None, order=number, own=own)
+
+
+def parsed(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
+    try:
+        return parse(value)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from None
 
 
 def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:

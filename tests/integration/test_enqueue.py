@@ -2,6 +2,8 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from celery import Celery
@@ -171,3 +173,38 @@ def test_a_producer_without_row_numbers_takes_none_away(engine: Engine, kicks: K
     with engine.connect() as conn:
         assert conn.execute(text("select row from jobs")).scalar_one() == 1
     assert kicks.count() == 2
+
+
+BAD: dict[str, tuple[dict[str, Any], str]] = {
+    "empty key": ({"key": ""}, "key: '' is no key; use 1 to 200 characters"),
+    "long key": ({"key": "k" * 5000}, "key: 'k.*… is no key"),
+    "NUL in the key": ({"key": "a\x00b"}, "key: .* is no key"),
+    "lone surrogate": ({"key": "\ud800"}, "key: .* is no key"),
+    "empty batch": ({"batch": ""}, "batch: '' is no name of a batch"),
+    "NUL in the batch": ({"batch": "a\x00b"}, "batch: .* is no name of a batch"),
+    "priority of words": ({"priority": "high"}, "priority: 'high' is no whole number"),
+    "huge priority": ({"priority": 10**10}, "priority: 10000000000 is out of range; use -1000 to 1000"),
+    "time of words": ({"run_at": "tomorrow"}, "run_at: 'tomorrow' is no time; write it as"),
+}
+
+
+@pytest.mark.parametrize(("own", "message"), BAD.values(), ids=BAD)
+def test_what_a_manifest_refuses_is_refused_here(engine: Engine, own: dict[str, Any], message: str) -> None:
+    with Session(engine) as session, pytest.raises(ValueError, match=message):
+        enqueue(session, "image", ARGS, **own)
+    batch = own.get("batch")
+    with Session(engine) as session, pytest.raises(ValueError, match=message):
+        enqueue_many(session, "image", [{**ARGS, **own}] if batch is None else [ARGS], batch=batch)
+    assert count(engine) == 0
+
+
+def test_a_time_without_a_zone_is_utc(engine: Engine, kicks: Kicks) -> None:
+    with Session(engine) as session:
+        session.execute(text("set time zone 'Asia/Tokyo'"))
+        enqueue(session, "image", ARGS, run_at=datetime(2030, 1, 31, 18))  # noqa: DTZ001 - that is the question
+        enqueue_many(session, "image", [{**ARGS, "run_at": "2030-01-31T18:00"}])
+        session.commit()
+    with engine.connect() as conn:
+        found = conn.execute(text("select distinct run_at from jobs")).scalars().all()
+    assert found == [datetime(2030, 1, 31, 18, tzinfo=UTC)]
+    assert kicks.count() == 1

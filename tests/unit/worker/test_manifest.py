@@ -61,6 +61,7 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
     "ragged row": ("csv", "prompt,size\na\n", "row 1 (line 2): has 1 cells, the header 2"),
     "open quote": ("csv", 'prompt\n"a\nb\n', "row 1"),
     "NUL": ("jsonl", '{"prompt": "a\\u0000b"}\n', "prompt: 'a\\x00b' has a character that cannot be stored"),
+    "lone surrogate in a key": ("jsonl", '{"prompt": "a", "key": "\\ud800"}\n', "key: '\\ud800' is no key"),
     "lone surrogate": ("jsonl", '{"prompt": "\\ud800"}\n', "prompt: '\\ud800' is not valid"),
     "huge line": ("jsonl", '{"prompt": "' + "a" * 1_000_001 + '"}\n', "line 1): is longer than 1000000 bytes"),
     "long prompt": ("csv", "prompt\n" + "a" * 4001 + "\n", "prompt: has 4001 characters; at most 4000 are allowed"),

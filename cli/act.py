@@ -9,7 +9,7 @@ import click
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED
-from cli.options import data_dir_option, dollars, plural, session
+from cli.options import JOB_ID, data_dir_option, dollars, plural, session
 from models.state import JobState
 from worker import actions, report
 from worker.actions import Counts, Selection
@@ -51,7 +51,7 @@ def act(
 
 
 @click.command()
-@click.argument("job", nargs=-1, type=int)
+@click.argument("job", nargs=-1, type=JOB_ID)
 @click.option("--batch", help="All of this batch (name or id).")
 @click.option("--state", type=click.Choice([JobState.FAILED.value, JobState.CANCELLED.value]), help="Only those.")
 @data_dir_option
@@ -65,7 +65,7 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
 
 
 @click.command()
-@click.argument("job", nargs=-1, type=int)
+@click.argument("job", nargs=-1, type=JOB_ID)
 @click.option("--batch", help="All of this batch (name or id).")
 @click.option("--state", type=click.Choice([each.value for each in JobState if each not in ("succeeded", "failed")]),
               help="Only those.")  # fmt: skip
@@ -82,7 +82,7 @@ def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_r
 
 
 @click.command()
-@click.argument("job", nargs=-1, type=int, required=True)
+@click.argument("job", nargs=-1, type=JOB_ID, required=True)
 @click.option("--retry", "how", flag_value="retry", help="Ask again; it may be paid for twice.")
 @click.option("--fail", "how", flag_value="fail", help="Give up.")
 @data_dir_option

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from cli.main import WRONG_USE
-from cli.options import connection, data_dir_option, dollars, table
+from cli.options import JOB_ID, connection, data_dir_option, dollars, table
 from models.state import JobState
 from worker import report
 from worker.kinds import KINDS
@@ -31,7 +31,7 @@ def remark(job: dict[str, Any]) -> str:
 @click.option("--kind", type=click.Choice(sorted(KINDS)), help="Of this kind.")
 @click.option("--model", help="Of this model.")
 @click.option("--search", help="With this in key, input or error.")
-@click.option("--after", type=int, default=0, help="Only ids above this one: the next page.")
+@click.option("--after", type=click.IntRange(0, JOB_ID.max), default=0, help="Only ids above this one: the next page.")
 @click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one array.")
 @data_dir_option
@@ -63,7 +63,7 @@ def jobs(*, batch: str | None, as_json: bool, **wanted: Any) -> None:
 
 
 @click.command()
-@click.argument("job", type=int)
+@click.argument("job", type=JOB_ID)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
 @data_dir_option
 def show(job: int, *, as_json: bool) -> None:

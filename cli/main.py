@@ -5,9 +5,12 @@ import sys
 from importlib import import_module
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
+
+if TYPE_CHECKING:
+    from pydantic_core import ErrorDetails
 
 #: command → (module, what it does). Imported when called, so that `--help` is quick.
 COMMANDS = {
@@ -95,10 +98,17 @@ def in_words(error: Exception) -> tuple[int, str] | None:
         case UnknownBatchError():
             return WRONG_USE, str(error)
         case ValidationError() if error.title == "Settings":
-            said = "; ".join(f"MEDIAJOBS_{str(each['loc'][0]).upper()}: {each['msg']}" for each in error.errors())
-            return WRONG_USE, said
+            return WRONG_USE, "; ".join(map(setting_in_words, error.errors()))
+        case OSError() if error.filename is not None:
+            return WRONG_USE, f"cannot use {error.filename}: {error.strerror}"
         case _:
             return None
+
+
+def setting_in_words(wrong: "ErrorDetails") -> str:
+    """Such as `MEDIAJOBS_ON_UNKNOWN: video: Input should be 'retry' or 'hold'`."""
+    name, *within = map(str, wrong["loc"])
+    return ": ".join([f"MEDIAJOBS_{name.upper()}", *within, wrong["msg"].removeprefix("Value error, ")])
 
 
 def use_data_dir(_context: click.Context, _parameter: click.Parameter, value: Path | None) -> None:

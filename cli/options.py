@@ -63,6 +63,8 @@ class Dollars(click.ParamType[Decimal]):
 
 
 BUDGET = Dollars()
+#: As the database numbers them.
+JOB_ID = click.IntRange(1, 2**63 - 1)
 
 
 def plural(count: int, noun: str) -> str:

@@ -56,7 +56,7 @@ class SandboxService:
               help="How many times faster than the real API the stand-in is.")  # fmt: skip
 @click.option(
     "--port",
-    type=int,
+    type=click.IntRange(0, 65533),
     default=8080,
     show_default=True,
     help="Flower takes the next, the sandbox the one after; 0: any.",

@@ -2,14 +2,18 @@
 
 import json
 import os
+import pkgutil
 from decimal import Decimal
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr
+from pydantic import Field, SecretStr, field_validator
 from pydantic.fields import FieldInfo
-from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict
+from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
+from sqlalchemy import make_url
+from sqlalchemy.exc import ArgumentError
 
 from provider.rulings import PROBE_S
 
@@ -29,7 +33,9 @@ class NoServicesError(Exception):
 class Settings(BaseSettings):
     """Each is read as MEDIAJOBS_<NAME>. Times are in seconds."""
 
-    model_config = SettingsConfigDict(env_prefix="MEDIAJOBS_", env_file=".env", extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="MEDIAJOBS_", env_file=".env", extra="ignore", hide_input_in_errors=True
+    )
 
     data_dir: Path = Path(".mediajobs")
     database_url: str | None = None
@@ -59,15 +65,58 @@ class Settings(BaseSettings):
     #: With less room on the disk of the outputs no new call is made.
     min_free_bytes: int = Field(default=1024**3, ge=0)
     #: US dollars a call, or a minute of audio, by model: where yours are not the published ones.
-    prices: dict[str, Decimal] = Field(default={})
+    prices: Annotated[dict[str, Annotated[Decimal, Field(ge=0)]], NoDecode] = Field(default={})
     #: What to do when an answer was lost after sending: by kind or, before it, by model.
-    on_unknown: dict[str, Literal["retry", "hold"]] = Field(default={})
+    on_unknown: Annotated[dict[str, Literal["retry", "hold"]], NoDecode] = Field(default={})
     #: A cause without a known end (no balance, a bad token) is looked at again so often.
     probe_s: float = Field(default=PROBE_S, gt=0)
     #: A stopping worker finishes what it has in hand for so long, then gives the rest back.
     grace_s: float = Field(default=100.0, ge=0)
     #: A worker that hears nothing for so long, although there is work for it, ends.
     silence_s: float = Field(default=20.0, gt=0)
+
+    @field_validator("database_url")
+    @classmethod
+    def _postgres(cls, given: str | None) -> str | None:
+        if given:
+            try:
+                driver = make_url(given).drivername
+            except (ArgumentError, ValueError):  # a port that is no number, among others
+                driver = ""
+            if driver not in {"postgresql", "postgres", "postgresql+psycopg"}:
+                raise ValueError("is no Postgres URL; write it as postgresql://user:password@host:5432/name")
+        return given
+
+    @field_validator("broker_url")
+    @classmethod
+    def _redis(cls, given: str | None) -> str | None:
+        if given and urlsplit(given).scheme not in {"redis", "rediss"}:
+            raise ValueError("is no Redis or Valkey URL; write it as redis://:password@host:6379/0")
+        return given
+
+    @field_validator("outputs_url")
+    @classmethod
+    def _store(cls, given: str | None) -> str | None:
+        if given and not given.startswith("file:///") and not (given.startswith("s3://") and urlsplit(given).netloc):
+            raise ValueError("write it as file:///folder or s3://bucket/prefix")
+        return given
+
+    @field_validator("prices", "on_unknown", mode="before")
+    @classmethod
+    def _json(cls, given: Any) -> Any:
+        try:
+            return json.loads(given) if isinstance(given, str) else given
+        except ValueError:
+            raise ValueError('is no JSON; write it as {"name": value, ...}') from None
+
+    @field_validator("on_unknown")
+    @classmethod
+    def _kinds_or_models(cls, given: dict[str, str]) -> dict[str, str]:
+        """A model's name has a dash, and providers add models; the kinds are known."""
+        kinds = [module.name for module in pkgutil.iter_modules([str(Path(__file__).with_name("kinds"))])]
+        if wrong := [name for name in given if "-" not in name and name not in kinds]:
+            raise ValueError(f"{', '.join(wrong)}: neither a model nor a kind; the kinds are {', '.join(kinds)}")
+        return given
 
     def require_database_url(self) -> str:
         """The database's URL. Raises NoServicesError where neither a setting nor a running `up` gives one."""

@@ -71,6 +71,7 @@ def test_the_main_job_from_manifest_to_files(stack: Stack) -> None:
     again = stack.run("submit", name, "--kind", "image", "--batch", "m")
     assert "0 jobs enqueued, 4 were there already" in again
     assert "4 were there already" in stack.run("export", "m", "out-m")
+    assert "cannot use /dev/null/x" in stack.run("export", "m", "/dev/null/x", code=2)
     stack.run("export", "m", "out-m", "--format", "csv")
     with (stack.folder / "out-m" / "manifest.csv").open() as file:
         assert [row["key"] for row in csv.DictReader(file)] == ["fox#1", "fox#2", "fox#3", ""]

@@ -82,8 +82,9 @@ def in_words(error: Exception) -> tuple[int, str] | None:
     from pydantic import ValidationError  # noqa: PLC0415
     from sqlalchemy.exc import OperationalError, ProgrammingError  # noqa: PLC0415
 
+    from worker.doctor import place  # noqa: PLC0415
     from worker.report import UnknownBatchError  # noqa: PLC0415
-    from worker.settings import NoServicesError  # noqa: PLC0415
+    from worker.settings import NoServicesError, settings  # noqa: PLC0415
 
     match error:
         case NoServicesError():
@@ -92,7 +93,8 @@ def in_words(error: Exception) -> tuple[int, str] | None:
             reason = str(error.orig).strip().splitlines()[0]
             return UNREACHABLE, f"cannot reach the database: {reason}; is `mediajobs up` running?"
         case BrokerError() | redis.exceptions.ConnectionError():
-            return UNREACHABLE, "cannot reach the broker; is `mediajobs up` running? `mediajobs doctor` tells more"
+            where = place(settings().broker_url or "")
+            return UNREACHABLE, f"cannot reach the broker {where}; is `mediajobs up` running?"
         case ProgrammingError() if "does not exist" in str(error.orig):
             return UNREACHABLE, "the database has no tables yet, or old ones; run `mediajobs migrate`"
         case UnknownBatchError():

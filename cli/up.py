@@ -1,5 +1,6 @@
 """`mediajobs up`: everything on this machine, under one process."""
 
+import contextlib
 import fcntl
 import os
 import secrets
@@ -11,6 +12,8 @@ from types import FrameType
 from typing import IO
 
 import click
+from kombu.exceptions import OperationalError as BrokerError
+from sqlalchemy.exc import OperationalError
 
 from cli.main import UNREACHABLE, WRONG_USE
 from cli.options import data_dir_option
@@ -20,6 +23,7 @@ from sandbox import process
 from sandbox.postgres import EmbeddedPostgres, PostgresError
 from sandbox.process import SandboxProcess
 from sandbox.valkey import EmbeddedValkey, ValkeyError, free_port
+from worker import doctor
 from worker.settings import SERVICES_FILE, Settings, write_services
 
 READY_TIMEOUT_S = 90.0
@@ -88,15 +92,19 @@ def up(*, sandbox: bool, speed: float, port: int, no_flower: bool, workers: int,
             supervisor.check()
             time.sleep(0.1)
         click.echo("stopping: calls under way are finished first, once more to stop at once", err=True)
-    except (PostgresError, ValkeyError, RuntimeError) as error:
+    except (PostgresError, ValkeyError, RuntimeError, UnreachableError) as error:
+        supervisor.kill()  # what could not start has nothing in hand
         click.echo(f"mediajobs: {error}", err=True)
         sys.exit(UNREACHABLE)
-        supervisor.kill()  # what could not start has nothing in hand
     finally:
         supervisor.stop()
         (data_dir / SERVICES_FILE).unlink(missing_ok=True)
         lock.close()
     click.echo("stopped", err=True)
+
+
+class UnreachableError(Exception):
+    """Something that `up` needs and does not start itself does not answer."""
 
 
 class Stopping:
@@ -160,7 +168,9 @@ def start_all(
         addresses["sandbox"] = stand_in.url
     environment = {f"MEDIAJOBS_{name.upper()}": value for name, value in found.items()}
     os.environ.update(environment)
-    upgrade(found.get("database_url") or config.require_database_url())
+    check_outputs(config)
+    check_broker(found.get("broker_url") or str(config.broker_url))
+    prepare(found.get("database_url") or config.require_database_url())
     password = secrets.token_urlsafe(12)
     flower_port = free_port(port and port + 1)
     for name, command in commands(workers, concurrency, flower_port if flower else None).items():
@@ -173,6 +183,37 @@ def start_all(
         click.echo(f"{name}: {address}")
     click.echo(f"data dir: {data_dir} (logs below it)")
     wait_for_workers(supervisor, workers + 2, stopping)
+
+
+def check_outputs(config: Settings) -> None:
+    """Raise UnreachableError where no result could be stored: what is paid for must have a place."""
+    for finding in doctor.outputs(config):
+        if finding.unreachable:
+            raise UnreachableError(f"{finding.found}; {finding.mend}")
+
+
+def check_broker(url: str) -> None:
+    from worker.app import app  # noqa: PLC0415 - reads the settings, which are made just now
+
+    try:
+        with app.connection_for_write() as broker:
+            broker.ensure_connection(max_retries=1, timeout=3)
+    except BrokerError as error:
+        raise UnreachableError(
+            f"cannot reach the broker {doctor.place(url)}: {error}; "
+            "is MEDIAJOBS_BROKER_URL right, and its server running? without it, `up` starts one"
+        ) from None
+
+
+def prepare(database_url: str) -> None:
+    """Bring the schema up to date. Raises UnreachableError."""
+    try:
+        upgrade(database_url)
+    except OperationalError as error:
+        raise UnreachableError(
+            f"cannot reach the database {doctor.place(database_url)}: {str(error.orig).strip().splitlines()[0]}; "
+            "is MEDIAJOBS_DATABASE_URL right, and its server running? without it, `up` starts one"
+        ) from None
 
 
 def remembered_port(file: Path, wanted: int) -> int:
@@ -204,14 +245,15 @@ def commands(workers: int, concurrency: int, flower_port: int | None) -> dict[st
 
 
 def wait_for_workers(supervisor: Supervisor, count: int, stopping: Stopping) -> None:
-    """Say `ready` when all workers answer. Raises RuntimeError if they do not."""
-    from worker.app import app  # noqa: PLC0415 - reads the settings, which are made just now
+    """Say `ready` when all workers answer. Raises UnreachableError if they do not."""
+    from worker.app import app  # noqa: PLC0415 - as above
 
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not stopping.asked:
         supervisor.check()
-        if len(app.control.ping(timeout=0.5, limit=count)) >= count:
-            click.echo("ready")
-            return
+        with contextlib.suppress(BrokerError):  # started again, or back before the time is over
+            if len(app.control.ping(timeout=0.5, limit=count)) >= count:
+                click.echo("ready")
+                return
         if time.monotonic() > deadline:
-            raise RuntimeError("the workers do not answer; see their logs below the data dir")
+            raise UnreachableError("the workers do not answer; see their logs below the data dir")

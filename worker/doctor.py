@@ -1,9 +1,11 @@
 """Looks at all that the product needs, a finding at a time."""
 
+import asyncio
 import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from urllib.parse import urlsplit
+from uuid import uuid4
 
 import httpx
 from sqlalchemy import Engine, text
@@ -16,6 +18,8 @@ from worker.settings import Settings, settings
 from worker.storage import Storage
 
 LOW_DISK_BYTES = 2 * 1024**3
+#: A store that has not taken a file of one byte by then is out of reach. Its client would try for minutes.
+STORE_S = 15.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,20 +124,33 @@ def api(config: Settings) -> Iterator[Finding]:
 def outputs(config: Settings) -> Iterator[Finding]:
     def look() -> Finding:
         storage = Storage.open(config.outputs)
+        asyncio.run(try_out(storage))
         if storage.folder is None:
             return Finding("outputs", ok=True, found=config.outputs)
         free = shutil.disk_usage(storage.folder).free
-        probe = storage.folder / ".doctor"
-        probe.touch()
-        probe.unlink()
         return Finding("outputs", ok=free > LOW_DISK_BYTES, found=f"{storage.folder} ({free / 1e9:.0f} GB free)",
                        mend="make room on that disk")  # fmt: skip
 
-    yield guarded("outputs", look, mend="can this user write there? is MEDIAJOBS_OUTPUTS_URL right?")
+    mend = "is MEDIAJOBS_OUTPUTS_URL right, and may this user write there?"
+    if config.outputs.startswith("s3://"):
+        mend += " for S3: AWS_ACCESS_KEY_ID, AWS_SECRET_ACCESS_KEY, AWS_REGION, and AWS_ENDPOINT_URL if it is not AWS"
+    yield guarded("outputs", look, where=config.outputs, mend=mend)
 
 
-def guarded(what: str, look: Callable[[], Finding], *, mend: str) -> Finding:
+async def try_out(storage: Storage) -> None:
+    """Put a small file and delete it. Raises what the store raises, or TimeoutError."""
+    name = f".doctor-{uuid4().hex}"
+    async with asyncio.timeout(STORE_S):
+        await storage.put_bytes(name, b"?")
+        await storage.delete(name)
+
+
+def guarded(what: str, look: Callable[[], Finding], *, where: str, mend: str) -> Finding:
     try:
         return look()
+    except TimeoutError:
+        said = f"no answer within {STORE_S:.0f} s"
     except Exception as error:  # noqa: BLE001 - whatever it is, it is a finding
-        return Finding(what, ok=False, found=f"{type(error).__name__}: {error}", mend=mend)
+        # A store may say pages; its first line tells enough.
+        said = f"{type(error).__name__}: {error}".partition("\n")[0][:300]
+    return Finding(what, ok=False, found=f"cannot write to {where}: {said}", mend=mend, unreachable=True)

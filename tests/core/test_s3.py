@@ -18,6 +18,8 @@ from sandbox.tones import speak, wav
 from sandbox.valkey import free_port
 from tests.support.core import Core
 from tests.support.stack import MEDIAJOBS, wait_until
+from worker import doctor
+from worker.settings import Settings
 
 
 def answers(url: str) -> bool:
@@ -80,6 +82,18 @@ def test_files_come_from_a_bucket_and_go_to_one(core: Core, aws: dict[str, str],
     files = [exported / each["path"] for line in lines for each in line["outputs"]]
     assert len(files) >= 4
     assert all(file.stat().st_size for file in files)
+
+
+def test_the_doctor_writes_to_the_bucket(aws: dict[str, str], bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+    [good] = doctor.outputs(Settings(outputs_url="s3://media/probe"))
+    assert good.ok
+    assert not list(bucket.objects.filter(Prefix="probe"))
+    [bad] = doctor.outputs(Settings(outputs_url="s3://nobucket/x"))
+    assert (bad.ok, bad.unreachable) == (False, True)
+    assert bad.found.startswith("cannot write to s3://nobucket/x: ")
+    assert "AWS_SECRET_ACCESS_KEY" in bad.mend
 
 
 def export(core: Core, folder: Path) -> None:

@@ -1,4 +1,4 @@
-"""The compose file is valid, and each service's own command runs and does its part."""
+"""The compose file is valid with what `.env.example` says, and each service's own command runs and does its part."""
 
 import json
 import os
@@ -9,6 +9,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import httpx
 import psycopg
@@ -19,28 +20,20 @@ from sandbox.valkey import free_port
 from tests.support.stack import MEDIAJOBS, wait_until
 
 ROOT = Path(__file__).parents[2]
-ENVIRONMENT = {"FLOWER_BASIC_AUTH": "user:password"}
 
 
 @pytest.fixture(scope="module")
 def compose() -> dict[str, Any]:
-    """The services, as the compose CLI understands them."""
+    """The services, as the compose CLI understands them, with nothing set but what is documented."""
     if shutil.which("docker-compose") is None:
         if os.environ.get("CI"):
             pytest.fail("docker-compose is missing: apt-get install docker-compose")
         pytest.skip("docker-compose is not installed: apt-get install docker-compose")
-    found = {}
-    for profile in ([], ["--profile", "sandbox"]):
-        done = subprocess.run(
-            ["docker-compose", *profile, "-f", str(ROOT / "docker-compose.yml"), "config"],
-            env={**os.environ, **ENVIRONMENT},
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-        found = yaml_of(done.stdout)
-    services: dict[str, Any] = found["services"]
+    files = ["--env-file", str(ROOT / ".env.example"), "-f", str(ROOT / "docker-compose.yml")]
+    done = subprocess.run(["docker-compose", *files, "config"], env={"PATH": os.environ["PATH"]}, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    services: dict[str, Any] = yaml_of(done.stdout)["services"]
     return services
 
 
@@ -57,8 +50,18 @@ def test_all_parts_are_there(compose: dict[str, Any]) -> None:
         "postgres", "valkey", "migrate", "worker-run", "worker-store", "worker-upkeep", "beat", "flower", "sandbox",
     }  # fmt: skip
     for name, service in compose.items():
-        if name not in {"migrate", "beat"}:
-            assert service.get("healthcheck"), name
+        assert service.get("healthcheck") or name == "migrate", name
+        for other, how in service.get("depends_on", {}).items():
+            assert how["condition"] == f"service_{'completed_successfully' if other == 'migrate' else 'healthy'}"
+
+
+def test_the_commands_take_their_settings_from_env_example(compose: dict[str, Any]) -> None:
+    given = compose["worker-run"]["environment"]
+    assert given["MEDIAJOBS_API_BASE_URL"] == "http://sandbox:8099/zai"
+    assert given["MEDIAJOBS_API_TOKEN"] == "at_sandbox"
+    example = (ROOT / ".env.example").read_text()
+    names = {line.lstrip("#").partition("=")[0] for line in example.splitlines() if "=" in line}
+    assert names >= {name for name in given if name.startswith("AWS_") and name != "AWS_SESSION_TOKEN"}
 
 
 class Services:
@@ -83,6 +86,10 @@ class Services:
                 self.command(name, **ports), env=self.environment, cwd=self.folder, stdout=log, stderr=log
             )
 
+    def check_health(self, name: str, **ports: str) -> None:
+        words = [ports.get(word, word) for word in self.compose[name]["healthcheck"]["test"][1:]]
+        subprocess.run(words, check=True)
+
     def stop(self) -> dict[str, int]:
         for process in self.running.values():
             process.send_signal(signal.SIGTERM)
@@ -97,12 +104,12 @@ def services(
         conn.execute("drop database if exists services with (force)")
         conn.execute("create database services")
     port = str(free_port())
+    given = {name: value for name, value in compose["flower"]["environment"].items() if value is not None}
     environment = {
-        **ENVIRONMENT,
+        **given,
         "MEDIAJOBS_DATABASE_URL": postgres.database_url("services").replace("+psycopg", ""),
         "MEDIAJOBS_BROKER_URL": valkey_url,
-        "MEDIAJOBS_API_BASE_URL": f"http://127.0.0.1:{port}/zai",
-        "MEDIAJOBS_API_TOKEN": "at_sandbox",
+        "MEDIAJOBS_API_BASE_URL": given["MEDIAJOBS_API_BASE_URL"].replace("sandbox:8099", f"127.0.0.1:{port}"),
         "MEDIAJOBS_OUTPUTS_URL": (tmp_path / "outputs").as_uri(),
         "SANDBOX_PORT": port,
     }
@@ -134,11 +141,14 @@ def test_the_services_commands_make_an_image(services: Services) -> None:
     flower = f"http://127.0.0.1:{flower_port}"
     wait_until(lambda: answers(f"{flower}/healthcheck"), what="Flower")
     assert httpx.get(f"{flower}/api/workers").status_code == 401
+    user, _, password = services.environment["FLOWER_BASIC_AUTH"].partition(":")
     seen = wait_until(
-        lambda: httpx.get(f"{flower}/api/workers?refresh=1", auth=("user", "password"), timeout=30).json(),
-        what="workers",
+        lambda: httpx.get(f"{flower}/api/workers?refresh=1", auth=(user, password), timeout=30).json(), what="workers"
     )
     assert {name.partition("@")[0] for name in seen} == {"run", "store", "upkeep"}
+    services.check_health(
+        "beat", **{":18EB 01 ": f":{urlsplit(services.environment['MEDIAJOBS_BROKER_URL']).port:04X} 01 "}
+    )
     codes = services.stop()
     assert {name: code for name, code in codes.items() if name != "sandbox"} == {
         "worker-run": 0, "worker-store": 0, "worker-upkeep": 0, "beat": 0, "flower": 0,

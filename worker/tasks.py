@@ -1,8 +1,16 @@
 """Celery's doors: its tasks, which hand their ids to the stage behind and wait, and its life's signals."""
 
+import logging
 from typing import Any
 
-from celery.signals import task_postrun, task_prerun, worker_ready, worker_shutdown, worker_shutting_down
+from celery.signals import (
+    after_setup_logger,
+    task_postrun,
+    task_prerun,
+    worker_ready,
+    worker_shutdown,
+    worker_shutting_down,
+)
 
 from worker.app import DISPATCH, FETCH, POLL, RESCUE, RUN, STORE, SWEEP, app
 from worker.wiring import wiring
@@ -48,6 +56,13 @@ def rescue() -> None:
 def sweep() -> None:
     """Delete what downloads left half-way."""
     wiring().sweep()
+
+
+@after_setup_logger.connect
+def on_logger(**_: Any) -> None:
+    """Celery tells of each message twice; with a tick a second that fills a disk, and Flower shows it."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_ready.connect

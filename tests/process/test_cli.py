@@ -170,6 +170,13 @@ def test_a_cancelled_batch_makes_no_more_calls(stack: Stack) -> None:
     assert len(charged) < 100
 
 
+def test_the_logs_do_not_grow_with_every_message(stack: Stack) -> None:
+    stack.run("image", "a lighthouse")
+    logs = [(stack.data_dir / "logs" / f"{name}.log").read_text() for name in ("run1", "store", "upkeep")]
+    assert all("ready." in log for log in logs)  # at its level our own lines are there
+    assert not [line for log in logs for line in log.splitlines() if "mediajobs." in line and "Task " in line]
+
+
 def test_wrong_use_is_told(stack: Stack) -> None:
     assert "Did you mean status?" in stack.run("statsu", code=2)
     assert "cannot tell the format" in stack.run(

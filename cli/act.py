@@ -83,13 +83,14 @@ def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_r
 
 @click.command()
 @click.argument("job", nargs=-1, type=JOB_ID, required=True)
-@click.option("--retry", "how", flag_value="retry", help="Ask again; it may be paid for twice.")
+@click.option("--retry", "how", flag_value="retry", help="Buy it again; it may be paid for twice.")
+@click.option("--wait", "how", flag_value="wait", help="Ask about its task again; for a video that the provider has.")
 @click.option("--fail", "how", flag_value="fail", help="Give up.")
 @data_dir_option
-def resolve(job: tuple[int, ...], *, how: Literal["retry", "fail"] | None) -> None:
-    """Decide held jobs, whose answer was lost after sending."""
+def resolve(job: tuple[int, ...], *, how: Literal["retry", "wait", "fail"] | None) -> None:
+    """Decide held jobs: an answer was lost after sending, or a task hangs."""
     if how is None:
-        raise click.UsageError("say --retry or --fail")
+        raise click.UsageError("say --retry, --wait or --fail")
     with session() as database:
         refuse_unknown(database, job)
         counts = actions.resolve(database, list(job), how)

@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import Protocol
 
 from sandbox.child import die_with_parent
+from worker.settings import settings
 
 #: A child that keeps ending is started again ever later, up to this.
 MAX_DELAY_S = 30.0
 #: One that ran for so long starts with a clean slate.
 STEADY_S = 60.0
-#: What a worker may take to finish the calls that it has in hand: they are paid for.
-GRACE_S = 120.0
+#: What a worker may take, after its own grace for the calls in hand, to write and end.
+LAST_S = 20.0
 
 
 class Service(Protocol):
@@ -61,7 +62,7 @@ class Child:
         self.ask_to_stop()
         if self.process is not None:
             try:
-                self.process.wait(timeout=GRACE_S)
+                self.process.wait(timeout=settings().grace_s + LAST_S)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

@@ -101,9 +101,13 @@ RETRY = text(f"""
     {RETURNED}
 """)
 
-# After an unknown outcome the same request id is sent again: at best the API notices.
+# After an unknown outcome the same request id is sent again: at best the API notices. What has a task at
+# the provider can be waited for anew instead.
 RESOLVE = text(f"""
-    with picked as ({PICKED} and j.state = 'held' order by j.id for update)
+    with picked as (
+        {PICKED} and j.state = 'held' and (cast(:target as text) <> 'waiting' or j.remote_id is not null)
+        order by j.id for update
+    )
     update jobs j set
         state = :target,
         fence = j.fence + 1,
@@ -115,6 +119,9 @@ RESOLVE = text(f"""
             where a.job_id = j.id and a.number = j.requests and a.outcome = 'unknown'
         ) end,
         run_at = case when :target = 'queued' then now() else j.run_at end,
+        next_poll_at = case when :target = 'waiting' then now() end,
+        submitted_at = case when :target = 'waiting' then now() else j.submitted_at end,
+        doubted_at = null,
         finished_at = case when :target = 'failed' then now() end
     from picked p where j.id = p.id
     {RETURNED}

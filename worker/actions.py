@@ -42,9 +42,12 @@ def retry(session: Session, selection: Selection) -> Counts:
     return applied(session, interventions.retry(session.connection(), selection))
 
 
-def resolve(session: Session, ids: Sequence[int], how: Literal["retry", "fail"]) -> Counts:
-    """Decide held jobs: `retry` may buy a second time what was bought already, `fail` gives up."""
-    target = JobState.QUEUED if how == "retry" else JobState.FAILED
+def resolve(session: Session, ids: Sequence[int], how: Literal["retry", "wait", "fail"]) -> Counts:
+    """Decide held jobs: `retry` may buy a second time what was bought already, `fail` gives up.
+
+    `wait` asks the provider about the task again, at no cost; only for those that have one.
+    """
+    target = {"retry": JobState.QUEUED, "wait": JobState.WAITING, "fail": JobState.FAILED}[how]
     changed = interventions.resolve(session.connection(), Selection(ids=ids), target=target.value)
     return applied(session, changed)
 

@@ -3,6 +3,7 @@
 import os
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -234,7 +235,7 @@ class Machine(RuleBasedStateMachine):
             self.jobs[each.job_id].holder = each
         return multiple(*taken)
 
-    @rule(poll=consumes(polls), how=st.sampled_from(["done", "running", "failed", "error"]))
+    @rule(poll=consumes(polls), how=st.sampled_from(["done", "running", "failed", "error", "stalled"]))
     def poll_ends(self, poll: Poll, how: str) -> None:
         job, kind = self.jobs[poll.job_id], KINDS[poll.kind]
         live = job.holder is poll
@@ -247,6 +248,11 @@ class Machine(RuleBasedStateMachine):
                 body = {"task_status": "PROCESSING"}
                 if live:
                     job.go("waiting")
+            case "stalled":
+                body = {"task_status": "PROCESSING"}
+                poll = replace(poll, age_s=10**6)
+                if live:
+                    job.go("held")
             case "failed":
                 body = {"task_status": "FAIL"}
                 job.task_failed(poll.number, live=live)
@@ -310,12 +316,12 @@ class Machine(RuleBasedStateMachine):
         self.jobs[job_id].retry()
 
     @precondition(lambda self: self.in_state("held"))
-    @rule(job_id=ids, how=st.sampled_from(["retry", "fail"]))
+    @rule(job_id=ids, how=st.sampled_from(["retry", "wait", "fail"]))
     def resolve(self, job_id: int, how: Any) -> None:
         with Session(self.engine) as session:
             actions.resolve(session, [job_id], how)
             session.commit()
-        self.jobs[job_id].resolve("queued" if how == "retry" else "failed")
+        self.jobs[job_id].resolve({"retry": "queued", "wait": "waiting", "fail": "failed"}[how])
 
     @rule(model=st.sampled_from(sorted(MODELS.values())), over=st.booleans())
     def pause(self, model: str, over: bool) -> None:

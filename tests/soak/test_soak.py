@@ -169,7 +169,7 @@ def retry_failed(chaos: Chaos) -> None:
 
 def resolve_held(chaos: Chaos) -> None:
     held = chaos.some_ids(10, "state = 'held'")
-    how = chaos.chance.choice(["retry", "retry", "fail"])
+    how = chaos.chance.choice(["retry", "wait", "fail"])
     chaos.act(lambda session: resolve(session, held, how))  # type: ignore[arg-type]
 
 

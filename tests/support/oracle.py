@@ -151,10 +151,14 @@ class Job:
         self.put(state)
 
     def resolve(self, state: str) -> None:
-        if self.state == "held":
+        if self.state == "held" and (state != "waiting" or self.has_task):
             if state == "queued":
                 self.paid = None
             self.put(state)
+
+    @property
+    def has_task(self) -> bool:
+        return self.paid is not None and self.calls[self.paid].remote
 
     # -- what it costs ---------------------------------------------------------------------------------
 

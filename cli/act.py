@@ -1,16 +1,15 @@
 """`mediajobs retry`, `cancel`, `resolve`."""
 
 import sys
-from collections.abc import Callable
-from functools import partial
 from typing import Literal
 
 import click
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED
 from cli.options import JOB_ID, data_dir_option, dollars, plural, session
-from models.state import JobState
+from models.state import FINAL, JobState
 from worker import actions, report
 from worker.actions import Counts, Selection
 
@@ -30,6 +29,28 @@ def refuse_unknown(database: Session, job: tuple[int, ...]) -> None:
         raise click.UsageError(f"there is no job {named}; nothing was changed")
 
 
+PAID = text("""
+    select count(*) as jobs, coalesce(sum(cost), 0) as cost from jobs
+    where state in ('waiting', 'storing') and cost > 0
+        and (cast(:ids as bigint[]) is null or id = any(cast(:ids as bigint[])))
+        and (cast(:batch as bigint) is null or batch_id = :batch)
+        and (cast(:state as text) is null or state = :state)
+""")
+
+
+def dropped(database: Session, selection: Selection) -> str:
+    """What a cancel of these would pay for and not store, in words; "" if nothing."""
+    values = {"ids": selection.ids, "batch": selection.batch, "state": selection.state}
+    paid = database.execute(PAID, values).one()
+    if not paid.jobs:
+        return ""
+    were, it = ("was", "it") if paid.jobs == 1 else ("were", "them")
+    return (
+        f"{paid.jobs} of them {were} paid for ({dollars(paid.cost)}) and will not be stored; "
+        f"`retry` stores {it}, --keep-results would have"
+    )
+
+
 def tell(counts: Counts, *, what: str, asked: int = 0) -> None:
     if not counts.total:
         click.echo(f"no job was {what}: none of those named is in a state that allows it", err=True)
@@ -38,16 +59,6 @@ def tell(counts: Counts, *, what: str, asked: int = 0) -> None:
     cost = f"; it may cost {dollars(counts.cost)}" if counts.cost else ""
     left = f"; {asked - counts.total} are in a state that does not allow it" if asked > counts.total else ""
     click.echo(f"{plural(counts.total, 'job')} {what} (now {states}){cost}{left}")
-
-
-def act(
-    job: tuple[int, ...], batch: str | None, state: str | None, do: Callable[[Session, Selection], Counts], what: str
-) -> None:
-    with session() as database:
-        refuse_unknown(database, job)
-        counts = do(database, selected(database, job, batch, state))
-        database.commit()
-    tell(counts, what=what, asked=len(set(job)))
 
 
 @click.command()
@@ -61,14 +72,18 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
     What is paid for is not bought again: a job that failed when its result
     was to be stored goes on from there.
     """
-    act(job, batch, state, actions.retry, "retried")
+    with session() as database:
+        refuse_unknown(database, job)
+        counts = actions.retry(database, selected(database, job, batch, state))
+        database.commit()
+    tell(counts, what="retried", asked=len(set(job)))
 
 
 @click.command()
 @click.argument("job", nargs=-1, type=JOB_ID)
 @click.option("--batch", help="All of this batch (name or id).")
-@click.option("--state", type=click.Choice([each.value for each in JobState if each not in ("succeeded", "failed")]),
-              help="Only those.")  # fmt: skip
+@click.option("--state", metavar="STATE", help="Only those in this state.",
+              type=click.Choice([each.value for each in JobState if each not in FINAL]))  # fmt: skip
 @click.option("--keep-results", is_flag=True, help="What is paid for by now goes on and is stored.")
 @data_dir_option
 def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_results: bool) -> None:
@@ -78,7 +93,15 @@ def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_r
     costs is known then. A video that the provider works on is paid for all
     the same; without --keep-results it is asked for no more.
     """
-    act(job, batch, state, partial(actions.cancel, keep_result=keep_results), "cancelled")
+    with session() as database:
+        refuse_unknown(database, job)
+        selection = selected(database, job, batch, state)
+        lost = "" if keep_results else dropped(database, selection)
+        counts = actions.cancel(database, selection, keep_result=keep_results)
+        database.commit()
+    tell(counts, what="cancelled", asked=len(set(job)))
+    if lost:
+        click.echo(lost)
 
 
 @click.command()

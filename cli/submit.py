@@ -18,13 +18,18 @@ from sqlalchemy.exc import OperationalError
 from cli.main import WRONG_USE
 from cli.options import BUDGET, connection, data_dir_option, dollars, plural, session
 from models import money
+from provider.catalog import model_kind
 from worker.forecast import forecast_s, in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
 from worker.producer import Inserted, KeyTakenError, Row, insert_rows
-from worker.settings import NoServicesError
+from worker.settings import NoServicesError, settings
 
 SHOWN = 50
+
+
+def price_unknown(model: str) -> bool:
+    return model_kind(model) is None and model not in settings().prices
 
 
 class Sieve:
@@ -59,7 +64,9 @@ class Sieve:
         if self.more:
             click.echo(f"and {self.more} more", err=True)
         for warning, count in self.warnings.items():
-            click.echo(f"warning: {warning} ({count} rows)", err=True)
+            click.echo(f"warning: {warning} ({plural(count, 'row')})", err=True)
+        for model in filter(price_unknown, self.models):
+            click.echo(f"warning: {model}: price unknown (set MEDIAJOBS_PRICES); counted as $0", err=True)
 
 
 @click.command()
@@ -184,10 +191,8 @@ def enqueue(
         if sieve.bad_rows and not skip_invalid:
             database.rollback()
             sieve.tell()
-            bad = len(sieve.bad_rows)
-            click.echo(
-                f"{bad} bad row{'s' * (bad != 1)}; nothing was enqueued. Mend them, or use --skip-invalid.", err=True
-            )
+            bad = plural(len(sieve.bad_rows), "bad row")
+            click.echo(f"{bad}; nothing was enqueued. Mend them, or use --skip-invalid.", err=True)
             sys.exit(WRONG_USE)
         if not sieve.rows:
             database.rollback()
@@ -211,12 +216,13 @@ def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
         for model, count in sieve.models.items():
             took_s = forecast_s(conn, model, kind, count)
             seconds = max(seconds, took_s)  # models run side by side
-            click.echo(f"{model}: {count} jobs, {dollars(costs[model])}, about {in_words(took_s)}")
-    total = sum(costs.values(), Decimal(0))
-    click.echo(
-        f"{sum(sieve.models.values())} jobs would be enqueued, for about {dollars(total)} and {in_words(seconds)}; "
-        "nothing was"
-    )
+            cost = "price unknown (set MEDIAJOBS_PRICES)" if price_unknown(model) else dollars(costs[model])
+            click.echo(f"{model}: {plural(count, 'job')}, {cost}, about {in_words(took_s)}")
+    total = dollars(sum(costs.values(), Decimal(0)))
+    if any(map(price_unknown, costs)):
+        total += " and what is unknown"
+    jobs = plural(sum(sieve.models.values()), "job")
+    click.echo(f"{jobs} would be enqueued, for about {total} and {in_words(seconds)}; nothing was")
     if sieve.bad_rows:
         sys.exit(WRONG_USE)
 

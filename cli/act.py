@@ -82,7 +82,8 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
 @click.command()
 @click.argument("job", nargs=-1, type=JOB_ID)
 @click.option("--batch", help="All of this batch (name or id).")
-@click.option("--state", metavar="STATE", help="Only those in this state.",
+@click.option("--state", metavar="STATE",
+              help="Only those in this state, such as queued.",
               type=click.Choice([each.value for each in JobState if each not in FINAL]))  # fmt: skip
 @click.option("--keep-results", is_flag=True, help="What is paid for by now goes on and is stored.")
 @data_dir_option

@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from cli.options import connection, data_dir_option
+from cli.options import connection, data_dir_option, plural
 from worker import report
 from worker.export import export as write
 from worker.settings import settings
@@ -40,5 +40,6 @@ def export(batch: str, folder: Path, *, form: Literal["jsonl", "csv"]) -> None:
             )  # fmt: skip
     already = f", {done.already} were there already" if done.already else ""
     click.echo(
-        f"{done.jobs} jobs, {done.files} new files{already}, {done.bytes / 1e6:.1f} MB: {folder}/manifest.{form}"
+        f"{plural(done.jobs, 'job')}, {plural(done.files, 'new file')}{already}, {done.bytes / 1e6:.1f} MB: "
+        f"{folder}/manifest.{form}"
     )

@@ -27,7 +27,8 @@ def remark(job: dict[str, Any]) -> str:
 
 @click.command()
 @click.option("--batch", help="Of this batch (name or id).")
-@click.option("--state", type=click.Choice([each.value for each in JobState]), help="In this state.")
+@click.option("--state", type=click.Choice([each.value for each in JobState]), metavar="STATE",
+              help=f"In this state: {', '.join(JobState)}.")  # fmt: skip
 @click.option("--kind", type=click.Choice(sorted(KINDS)), help="Of this kind.")
 @click.option("--model", help="Of this model.")
 @click.option("--search", help="With this in key, input or error.")

@@ -36,6 +36,8 @@ COMMANDS = {
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),
 }
 
+DATA_DIR_HELP = "Folder of `mediajobs up`: it keeps its data there, the others find it there.  [default: ./.mediajobs]"
+
 DONE, FAILED, WRONG_USE, UNREACHABLE = 0, 1, 2, 3
 
 
@@ -79,6 +81,7 @@ def in_words(error: Exception) -> tuple[int, str] | None:
     """The exit code and message of an error that a user can mend; None for a bug of ours."""
     import redis  # noqa: PLC0415 - only for an error
     from kombu.exceptions import OperationalError as BrokerError  # noqa: PLC0415
+    from obstore.exceptions import BaseError  # noqa: PLC0415
     from pydantic import ValidationError  # noqa: PLC0415
     from sqlalchemy.exc import OperationalError, ProgrammingError  # noqa: PLC0415
 
@@ -97,6 +100,9 @@ def in_words(error: Exception) -> tuple[int, str] | None:
             return UNREACHABLE, f"cannot reach the broker {where}; is `mediajobs up` running?"
         case ProgrammingError() if "does not exist" in str(error.orig):
             return UNREACHABLE, "the database has no tables yet, or old ones; run `mediajobs migrate`"
+        case BaseError() | FileNotFoundError(filename=None):
+            # A store may say pages; its first line tells enough.
+            return UNREACHABLE, f"the outputs' store: {str(error).partition(chr(10))[0][:300]}"
         case UnknownBatchError():
             return WRONG_USE, str(error)
         case ValidationError() if error.title == "Settings":
@@ -126,7 +132,7 @@ def use_data_dir(_context: click.Context, _parameter: click.Parameter, value: Pa
     expose_value=False,
     is_eager=True,
     callback=use_data_dir,
-    help="Folder of a running `mediajobs up` (default ./.mediajobs).",
+    help=DATA_DIR_HELP,
 )
 def cli() -> None:
     """Bulk image, video and transcription jobs on Z.AI's models."""

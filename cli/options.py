@@ -10,7 +10,7 @@ import click
 from sqlalchemy import Connection
 from sqlalchemy.orm import Session
 
-from cli.main import use_data_dir
+from cli.main import DATA_DIR_HELP, use_data_dir
 from models.session import make_engine
 from worker.settings import settings
 
@@ -25,7 +25,7 @@ def data_dir_option(command: F) -> F:
         expose_value=False,
         is_eager=True,
         callback=use_data_dir,
-        help="Folder of a running `mediajobs up` (default ./.mediajobs).",
+        help=DATA_DIR_HELP,
     )
     return option(command)
 

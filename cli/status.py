@@ -4,7 +4,7 @@ import json
 
 import click
 
-from cli.options import connection, data_dir_option, dollars
+from cli.options import connection, data_dir_option, dollars, plural
 from worker.report import Status
 from worker.report import status as read_status
 
@@ -31,12 +31,12 @@ def status(batch: str | None, *, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps(as_contract(found)))
         return
-    click.echo(f"{found.batch or 'all jobs'}: {found.total} jobs, {dollars(found.cost)}")
+    click.echo(f"{found.batch or 'all jobs'}: {plural(found.total, 'job')}, {dollars(found.cost)}")
     for state, count in found.counts.items():
         click.echo(f"  {state:<10} {count:>8}")
     for reason, count in found.waiting_for.items():
         click.echo(f"  {count} queued, waiting for: {reason}")
     if found.possibly_charged:
-        click.echo(f"  {found.possibly_charged} jobs may have been charged for a lost answer as well")
+        click.echo(f"  {plural(found.possibly_charged, 'job')} may have been charged for a lost answer as well")
     if found.stuck:
         click.echo("  held jobs need a decision: `mediajobs jobs --state held`, then `mediajobs resolve`")

@@ -81,7 +81,7 @@ class Sieve:
 @click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")
 @click.option("--dry-run", is_flag=True, help="Check every row and tell the cost; enqueue nothing.")
 @click.option("--wait", is_flag=True, help="Follow the batch until it ends.")
-@click.option("--quiet", is_flag=True, help="Print the batch id alone.")
+@click.option("--quiet", is_flag=True, help="Print the batch id alone; with --wait, at once.")
 @data_dir_option
 def submit(
     file: Path,
@@ -129,7 +129,7 @@ def submit(
     if wait:
         from cli.watch import finish, follow  # noqa: PLC0415 - only for --wait
 
-        finish(follow(str(name)))
+        finish(follow(str(name), quiet=quiet))
 
 
 def opened(file: Path) -> BinaryIO:

@@ -63,7 +63,7 @@ class SandboxService:
     type=click.IntRange(0, 65533),
     default=8080,
     show_default=True,
-    help="Flower takes the next, the sandbox the one after; 0: any.",
+    help="Flower takes the one after it, the sandbox the next; it is itself kept for a dashboard. 0: any.",
 )
 @click.option("--no-flower", is_flag=True, help="Without Flower.")
 @click.option(

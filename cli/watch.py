@@ -29,8 +29,8 @@ def over(found: Status) -> bool:
     return found.finished + found.stuck >= found.total
 
 
-def follow(batch: str | None) -> Status:
-    """Show progress until the batch is over; returns how it stands then."""
+def follow(batch: str | None, *, quiet: bool = False) -> Status:
+    """Show progress, unless `quiet`, until the batch is over; returns how it stands then."""
     console = Console()
     with session() as opened:
 
@@ -39,7 +39,7 @@ def follow(batch: str | None) -> Status:
             opened.rollback()  # each look is a new snapshot
             return found
 
-        return follow_bar(read, console) if console.is_terminal else follow_lines(read)
+        return follow_bar(read, console) if console.is_terminal and not quiet else follow_lines(read, quiet=quiet)
 
 
 def follow_bar(read: Callable[[], Status], console: Console) -> Status:
@@ -68,12 +68,12 @@ def follow_bar(read: Callable[[], Status], console: Console) -> Status:
             found = read()
 
 
-def follow_lines(read: Callable[[], Status]) -> Status:
+def follow_lines(read: Callable[[], Status], *, quiet: bool) -> Status:
     shown, at = "", 0.0
     while True:
         found = read()
         line = summary(found)
-        if over(found) or (line != shown and time.monotonic() - at > LINE_EVERY_S):
+        if not quiet and (over(found) or (line != shown and time.monotonic() - at > LINE_EVERY_S)):
             click.echo(line)
             shown, at = line, time.monotonic()
         if over(found):

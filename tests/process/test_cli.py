@@ -44,7 +44,7 @@ def test_the_main_job_from_manifest_to_files(stack: Stack) -> None:
     rows = '{"key": "fox", "prompt": "a fox", "n": 3}\n\n{"prompt": "a bear", "size": "1344x768"}\n'
     name = write(stack.folder / "m.jsonl", rows)
     shutil.rmtree(stack.folder / "out-m", ignore_errors=True)
-    batch_id = stack.run("submit", name, "--kind", "image", "--batch", "m", "--quiet", "--wait").splitlines()[0]
+    batch_id = stack.run("submit", name, "--kind", "image", "--batch", "m", "--quiet", "--wait").rstrip("\n")
     assert batch_id.isdigit()
     lines = stack.manifest("m")
     assert [(line["row"], line["key"], line["state"], line["attempts"]) for line in lines] == [

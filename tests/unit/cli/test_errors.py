@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from cli.main import cli
+from cli.main import COMMANDS, cli
 from worker.settings import settings
 
 SETTINGS = {
@@ -47,7 +47,14 @@ def test_a_model_that_is_not_known_may_have_a_policy(monkeypatch: pytest.MonkeyP
     assert settings().on_unknown == {"cogvideox-9": "retry", "image": "hold"}
 
 
-COMMANDS = {
+@pytest.mark.parametrize("command", COMMANDS)
+def test_the_help_fits_into_80_columns(command: str) -> None:
+    done = CliRunner().invoke(cli, [command, "--help"], env={"COLUMNS": "80"})
+    assert done.exit_code == 0
+    assert max(map(len, done.output.splitlines())) <= 80
+
+
+WRONG = {
     "a folder below a file": (["up", "--data-dir", "/dev/null/x"], "cannot use /dev/null/x"),
     "a folder where none can be": (["up", "--data-dir", "/proc/x"], "cannot use /proc/x"),
     "a port too high": (["up", "--port", "99999"], "99999 is not in the range"),
@@ -57,7 +64,7 @@ COMMANDS = {
 }
 
 
-@pytest.mark.parametrize(("words", "said"), COMMANDS.values(), ids=COMMANDS)
+@pytest.mark.parametrize(("words", "said"), WRONG.values(), ids=WRONG)
 def test_wrong_use(words: list[str], said: str) -> None:
     done = CliRunner().invoke(cli, words)
     assert done.exit_code == 2

@@ -27,4 +27,5 @@ class Desk:
     max_gone: int
     #: Downloads at once in this process: they take memory and bandwidth, not slots.
     downloads: asyncio.Semaphore
-    read_source: Callable[[str], Awaitable[bytes]]
+    #: (path or s3:// URL, most bytes) → its bytes.
+    read_source: Callable[[str, int], Awaitable[bytes]]

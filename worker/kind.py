@@ -255,6 +255,7 @@ class Kind:
         pydantic.ValidationError, whose errors name field, value and remedy.
     request: (stored args, Intent) → the call; may read local files, raising OSError.
     read: body of an answer, of the call or of a poll → Result; raises UnreadableAnswerError.
+    check_upload: bytes of the file that `request` names → None; raises ValueError where the API would refuse it.
     poll: remote id → the call that asks for the result; None where answers come at once.
     models: those that are known; others pass with a warning, for providers add models.
     believed_s: seconds that a job takes, as documented or believed, until there are jobs to measure.
@@ -269,6 +270,8 @@ class Kind:
     check: Callable[[dict[str, Any], Path], Checked]
     request: Callable[[Json, Intent], Request]
     read: Callable[[Json], Result]
+    check_upload: Callable[[bytes], None] | None = None
+    max_upload_bytes: int = 0
     poll: Callable[[str], Request] | None = None
     on_unknown: OnUnknown = OnUnknown.RETRY
     result_life_s: float = 86400.0

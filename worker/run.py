@@ -70,12 +70,18 @@ async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
 
 
 async def prepared(claim: Claim, desk: Desk) -> Request:
-    """The request, with the file that it uploads."""
-    request = KINDS[claim.kind].request(claim.args, Intent(job_id=claim.job_id, request_id=claim.request_id))
-    if request.upload is not None and request.upload.source:
-        data = await desk.read_source(request.upload.source)
-        request = replace(request, upload=replace(request.upload, data=data))
-    return request
+    """The request, with the file that it uploads. Raises ValueError for a file that the API would refuse."""
+    kind = KINDS[claim.kind]
+    request = kind.request(claim.args, Intent(job_id=claim.job_id, request_id=claim.request_id))
+    if request.upload is None or not (source := request.upload.source):
+        return request
+    try:
+        data = await desk.read_source(source, kind.max_upload_bytes)
+        if kind.check_upload is not None:
+            await asyncio.to_thread(kind.check_upload, data)
+    except ValueError as error:
+        raise ValueError(f"{source} {error}") from None
+    return replace(request, upload=replace(request.upload, data=data))
 
 
 def unsendable(claim: Claim, error: Exception) -> Outcome:

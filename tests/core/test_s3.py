@@ -11,6 +11,7 @@ from typing import Any
 
 import boto3  # type: ignore[import-untyped]
 import httpx
+import numpy as np
 import pytest
 
 from sandbox.child import die_with_parent
@@ -59,6 +60,24 @@ def bucket(aws: dict[str, str]) -> Any:
     s3 = boto3.resource("s3", endpoint_url=aws["AWS_ENDPOINT_URL"], region_name="us-east-1",
                         aws_access_key_id="x", aws_secret_access_key="x")  # fmt: skip
     return s3.create_bucket(Bucket="media")
+
+
+def test_a_recording_that_the_api_would_refuse_makes_no_call(core: Core, aws: dict[str, str], bucket: Any) -> None:
+    objects = {
+        "long": (wav(np.zeros(16000 * 31, np.float32)), "is 31.0 s long; the API takes 30 s at most"),
+        "large": (bytes(25 * 1024**2 + 1), "is larger than 25 MB"),
+        "page": (b"<html>" * 50, "is no readable audio"),
+        "empty": (b"", "is empty"),
+    }
+    for key, (data, _) in objects.items():
+        bucket.put_object(Key=f"in/{key}.wav", Body=data)
+    core.environment = aws
+    core.enqueue("transcription", *({"file": f"s3://media/in/{key}.wav", "key": key} for key in objects))
+    assert core.work() == 0, core.log()
+    for row in core.rows("select key, state, error_message from jobs"):
+        assert row.state == "failed"
+        assert f"s3://media/in/{row.key}.wav {objects[row.key][1]}" in row.error_message
+    assert core.stand_in.ledger() == []
 
 
 def test_files_come_from_a_bucket_and_go_to_one(core: Core, aws: dict[str, str], bucket: Any) -> None:

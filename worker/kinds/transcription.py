@@ -3,11 +3,12 @@
 Limits (docs.z.ai/api-reference/audio): wav or mp3, at most 30 seconds and 25 MB.
 """
 
+import io
 import json
 import math
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import IO, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -46,7 +47,7 @@ class TranscriptionArgs(Args):
     @classmethod
     def file_is_audio(cls, file: str, info: ValidationInfo) -> str:
         if file.startswith("s3://"):
-            return file  # looked at when it is sent: it may not be readable from here
+            return file  # looked at before it is sent, by `check_upload`: it may not be readable from here
         context = info.context or {}
         path = Path(context.get("folder", "."), file).absolute()
         context["seconds"] = check_audio(path)
@@ -55,28 +56,47 @@ class TranscriptionArgs(Args):
 
 def check_audio(path: Path) -> float:
     """The length in seconds. Raises ValueError where the API would refuse the file."""
-    import av  # noqa: PLC0415 - 100 ms and FFmpeg's libraries, for this kind alone
-
     try:
         size = path.stat().st_size
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     if not path.is_file():
         raise ValueError("is no file")
+    check_size(size)
+    try:
+        with path.open("rb") as file:
+            return check_sound(file)
+    except OSError as error:
+        raise ValueError(f"cannot be read: {error.strerror}") from None
+
+
+def check_upload(data: bytes) -> None:
+    """Just before it is sent: what is in a bucket was not seen before, and a local file may have changed."""
+    check_size(len(data))
+    check_sound(io.BytesIO(data))
+
+
+def check_size(size: int) -> None:
     if size == 0:
         raise ValueError("is empty")
     if size > MAX_BYTES:
         raise ValueError(
             f"is {size / 1024**2:.1f} MB; the API takes 25 MB at most, and long recordings are not cut here yet"
         )
+
+
+def check_sound(file: IO[bytes]) -> float:
+    """The length in seconds. Raises ValueError where it is no sound that the API takes."""
+    import av  # noqa: PLC0415 - 100 ms and FFmpeg's libraries, for this kind alone
+
     try:
-        with av.open(str(path)) as container:
+        with av.open(file) as container:
             if container.format.name not in FORMATS:
                 raise ValueError(f"is {container.format.name}; the API takes wav and mp3")
             if not container.streams.audio:
                 raise ValueError("has no audio track")
             seconds = decoded_seconds(container)
-    except (av.FFmpegError, OSError) as error:
+    except av.FFmpegError as error:
         raise ValueError(f"is no readable audio: {getattr(error, 'strerror', None) or error}") from None
     if not seconds:
         raise ValueError("has no sound in it")
@@ -147,4 +167,6 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
+    check_upload=check_upload,
+    max_upload_bytes=MAX_BYTES,
 )

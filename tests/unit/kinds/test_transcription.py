@@ -24,7 +24,7 @@ BAD = {
     "empty": (b"", "is empty"),
     "no audio": (b"this is text" * 100, "is no readable audio"),
     "too long": (wav(np.zeros(16000 * 31, np.float32)), "is 31.0 s long; the API takes 30 s at most"),
-    "no sound in it": (wav(np.zeros(0, np.float32)), "a.wav"),
+    "no sound in it": (wav(np.zeros(0, np.float32)), "has no sound in it"),
     "too large": (wav(np.zeros(13 * 1024**2 + 16000, np.float32)), "the API takes 25 MB at most"),
 }
 
@@ -35,6 +35,9 @@ def test_bad_files_are_refused_before_they_cost(tmp_path: Path, data: bytes | No
         (tmp_path / "a.wav").write_bytes(data)
     with pytest.raises(ValidationError, match=message):
         KIND.check({"file": "a.wav"}, tmp_path)
+    if data is not None and KIND.check_upload:
+        with pytest.raises(ValueError, match=message):
+            KIND.check_upload(data)
 
 
 def test_a_folder_is_no_file(tmp_path: Path) -> None:

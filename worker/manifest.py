@@ -17,7 +17,9 @@ from worker.kind import Kind
 from worker.producer import Row, split
 
 Format = Literal["csv", "jsonl"]
-MAX_LINE_BYTES = 1_000_000
+#: Room for the largest image as base64 (5 MB are 7 MB of it).
+MAX_LINE_BYTES = 8_000_000
+csv.field_size_limit(MAX_LINE_BYTES)  # of the whole process; Python's own is 128 KiB
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,6 +149,9 @@ def records(file: BinaryIO, form: Format) -> Iterator[Record | Problem]:
     return csv_records(file) if form == "csv" else jsonl_records(file)
 
 
+TOO_LONG = f"is longer than {MAX_LINE_BYTES // 10**6} MB; give large images as URLs"
+
+
 def lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
     """Decoded lines with their numbers. A line that is no UTF-8, or far too long, is a problem of its own."""
     number = 0
@@ -155,7 +160,7 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
         if len(raw) > MAX_LINE_BYTES:
             while raw and not raw.endswith(b"\n"):
                 raw = file.readline(MAX_LINE_BYTES)
-            yield number, Problem(None, number, None, f"is longer than {MAX_LINE_BYTES} bytes; is it a manifest?")
+            yield number, Problem(None, number, None, TOO_LONG)
             continue
         if number == 1:
             raw = raw.removeprefix(b"\xef\xbb\xbf")

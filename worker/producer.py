@@ -24,6 +24,8 @@ from worker.kinds import KINDS
 from worker.prices import price_of
 
 CHUNK = 1000
+#: Characters of input in one chunk, but for its last row: images may be in it.
+CHUNK_CHARS = 16_000_000
 #: Money is kept to a millionth of a dollar.
 MICRO = Decimal("0.000001")
 
@@ -248,12 +250,11 @@ def insert_rows(
     seen: Counter[bytes] = Counter()
     moved: dict[int, int | None] = {}
     limits: set[str] = set()
-    for chunk in chunks(rows, CHUNK):
+    for chunk, texts in chunks(rows):
         for model in {row.args["model"] for row in chunk} - limits:
             slot_scope = KINDS[kind].slot_scope
             slots.add_limit(connection, model, concurrency=KINDS[kind].concurrency(model), slot_scope=slot_scope)
             limits.add(model)
-        texts = [json.dumps(row.args, ensure_ascii=False, sort_keys=True) for row in chunk]
         values = {
             "batch_id": batch_id,
             "kind": kind,
@@ -280,16 +281,20 @@ def insert_rows(
     return Inserted(batch_id, added, already)
 
 
-def chunks(rows: Iterable[Row], size: int) -> Iterator[list[Row]]:
-    """Lists of at most `size` rows (itertools.batched is not in Python 3.11)."""
+def chunks(rows: Iterable[Row]) -> Iterator[tuple[list[Row], list[str]]]:
+    """Rows and their args as JSON, as many as go into one statement."""
     chunk: list[Row] = []
+    texts: list[str] = []
+    chars = 0
     for row in rows:
         chunk.append(row)
-        if len(chunk) == size:
-            yield chunk
-            chunk = []
+        texts.append(json.dumps(row.args, ensure_ascii=False, sort_keys=True))
+        chars += len(texts[-1])
+        if len(chunk) == CHUNK or chars >= CHUNK_CHARS:
+            yield chunk, texts
+            chunk, texts, chars = [], [], 0
     if chunk:
-        yield chunk
+        yield chunk, texts
 
 
 def dedupe(row: Row, args: str, seen: Counter[bytes], batch_id: int | None) -> str:

@@ -13,7 +13,7 @@ from sqlalchemy.orm import Session
 
 from worker import KeyTakenError, UnknownKindError, enqueue, enqueue_many
 from worker.app import DISPATCH, make_app
-from worker.producer import Row, insert_rows
+from worker.producer import Row, chunks, insert_rows
 
 ARGS = {"model": "cogview-4-250304", "prompt": "a cat"}
 
@@ -207,4 +207,17 @@ def test_a_time_without_a_zone_is_utc(engine: Engine, kicks: Kicks) -> None:
     with engine.connect() as conn:
         found = conn.execute(text("select distinct run_at from jobs")).scalars().all()
     assert found == [datetime(2030, 1, 31, 18, tzinfo=UTC)]
+    assert kicks.count() == 1
+
+
+def test_inputs_with_images_in_them_go_in_by_parts(
+    engine: Engine, kicks: Kicks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("worker.producer.CHUNK_CHARS", 250)
+    assert [len(chunk) for chunk, _ in chunks(Row(args={**ARGS, "prompt": "a" * 100}) for _ in range(5))] == [2, 2, 1]
+    image = "data:image/png;base64," + "A" * 6_900_000
+    inputs = [{"model": "cogvideox-3", "image_url": image, "prompt": prompt} for prompt in "ab"]
+    with Session(engine) as session:
+        assert len(enqueue_many(session, "video", inputs, batch="large")) == 2
+        session.commit()
     assert kicks.count() == 1

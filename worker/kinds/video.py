@@ -46,6 +46,14 @@ def is_image(value: str) -> bool:
     return len(value) >= MIN_BASE64 and BASE64.fullmatch(value) is not None
 
 
+def decoded_bytes(image: str) -> int:
+    """How large an image given as base64 is; 0 for one that is elsewhere."""
+    if image.startswith(("https://", "http://")):
+        return 0
+    digits = "".join(image.partition(",")[2].split() if image.startswith("data:") else image.split())
+    return len(digits.rstrip("=")) * 3 // 4
+
+
 class VideoArgs(Args):
     prompt: Prompt | None = Field(default=None, min_length=1, max_length=MAX_PROMPT)
     image_url: Annotated[Text | list[Text] | None, Cell] = None
@@ -67,8 +75,8 @@ class VideoArgs(Args):
         return given
 
     @property
-    def images(self) -> int:
-        return len(self.image_url) if isinstance(self.image_url, list) else int(self.image_url is not None)
+    def images(self) -> list[str]:
+        return [self.image_url] if isinstance(self.image_url, str) else self.image_url or []
 
     @model_validator(mode="after")
     def fits_model(self) -> "VideoArgs":
@@ -81,20 +89,26 @@ class VideoArgs(Args):
 
 @dataclass(frozen=True, slots=True)
 class Rules:
-    """What a model takes. `images`: how many at least and at most; `fields`: of those that not all models have."""
+    """What a model takes. `images`: how many at least and at most; `fields`: of those that not all models have.
+
+    `image_mb`: the largest image, in units of 1024² bytes.
+    """
 
     images: tuple[int, int]
     sizes: tuple[str, ...]
     durations: tuple[int, ...]
     fields: frozenset[str]
     fps: tuple[int, ...] = ()
+    image_mb: int = 50
 
 
 COGVIDEO_SIZES = ("1280x720", "720x1280", "1024x1024", "1920x1080", "1080x1920", "2048x1080", "3840x2160")
 WIDE, HD = ("1920x1080",), ("1280x720",)
 MOVES = frozenset({"movement_amplitude", "with_audio"})
 RULES: dict[str, Rules] = {
-    "cogvideox-3": Rules((0, 2), COGVIDEO_SIZES, (5, 10), frozenset({"quality", "with_audio", "fps"}), (30, 60)),
+    "cogvideox-3": Rules(
+        (0, 2), COGVIDEO_SIZES, (5, 10), frozenset({"quality", "with_audio", "fps"}), (30, 60), image_mb=5
+    ),
     "viduq1-text": Rules((0, 0), WIDE, (5,), frozenset({"style", "aspect_ratio", "movement_amplitude"})),
     "viduq1-image": Rules((1, 1), WIDE, (5,), frozenset({"movement_amplitude"})),
     "viduq1-start-end": Rules((2, 2), WIDE, (5,), MOVES),
@@ -116,13 +130,23 @@ def check_rules(args: VideoArgs, rules: Rules) -> None:
             choices = ", ".join(str(each) for each in offered)
             raise ValueError(f"{name}: {value} is not offered by {args.model}; choose from {choices}")
     least, most = rules.images
-    if not least <= args.images <= most:
+    if not least <= len(args.images) <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
-        raise ValueError(f"image_url: {args.model} takes {wanted} image{'s' * (wanted != '1')}, got {args.images}")
-    if args.images == 2 and args.model == "cogvideox-3" and args.quality == "quality":
+        raise ValueError(f"image_url: {args.model} takes {wanted} image{'s' * (wanted != '1')}, got {len(args.images)}")
+    check_image_sizes(args, rules.image_mb)
+    if len(args.images) == 2 and args.model == "cogvideox-3" and args.quality == "quality":
         raise ValueError("quality: first and last frame work in 'speed' mode only; use 'speed' or leave it out")
     if args.prompt is None and args.model == "viduq1-text":
         raise ValueError("prompt: is missing; viduq1-text makes videos of text alone")
+
+
+def check_image_sizes(args: VideoArgs, most_mb: int) -> None:
+    for image in args.images:
+        if (size := decoded_bytes(image)) > most_mb * 1024**2:
+            raise ValueError(
+                f"image_url: holds an image of {size / 1024**2:.1f} MB; {args.model} takes {most_mb} MB at most: "
+                "make it smaller, or give a URL"
+            )
 
 
 def check(row: dict[str, Any], _folder: Path) -> Checked:

@@ -63,7 +63,7 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
     "NUL": ("jsonl", '{"prompt": "a\\u0000b"}\n', "prompt: 'a\\x00b' has a character that cannot be stored"),
     "lone surrogate in a key": ("jsonl", '{"prompt": "a", "key": "\\ud800"}\n', "key: '\\ud800' is no key"),
     "lone surrogate": ("jsonl", '{"prompt": "\\ud800"}\n', "prompt: '\\ud800' is not valid"),
-    "huge line": ("jsonl", '{"prompt": "' + "a" * 1_000_001 + '"}\n', "line 1): is longer than 1000000 bytes"),
+    "huge line": ("jsonl", '{"prompt": "' + "a" * 8_000_001 + '"}\n', "line 1): is longer than 8 MB; give large"),
     "long prompt": ("csv", "prompt\n" + "a" * 4001 + "\n", "prompt: has 4001 characters; at most 4000 are allowed"),
 }  # fmt: skip
 
@@ -92,6 +92,18 @@ def test_a_file_that_cannot_be_read_is_refused(text: str, message: str) -> None:
 def test_a_bad_row_does_not_hide_the_good_ones() -> None:
     found = outcomes("key,prompt\na,x\nb,\nc,y\n")
     assert [type(each) for each in found] == [Good, Problem, Good]
+
+
+@pytest.mark.parametrize("form", ["csv", "jsonl"])
+def test_images_as_base64_come_through_and_do_not_hide_the_rows_after(form: Format) -> None:
+    images = ["data:image/png;base64," + "A" * size for size in (6_900_000, 7_900_000)]
+    rows = [{"prompt": "a", "image_url": image} for image in [*images, "https://a/1.png"]]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    if form == "csv":
+        text = "prompt,image_url\n" + "".join(f'{row["prompt"]},"{row["image_url"]}"\n' for row in rows)
+    found = list(read(io.BytesIO(text.encode()), form, KINDS["video"], HERE))
+    assert [type(each) for each in found] == [Good, Problem, Good]
+    assert "image_url: holds an image of 5.7 MB; cogvideox-3 takes 5 MB at most" in str(found[1])
 
 
 def test_rows_are_numbered_as_people_count_and_n_is_split() -> None:

@@ -8,6 +8,7 @@ import importlib.util
 import os
 import shutil
 import signal
+import stat
 import subprocess
 import tempfile
 import time
@@ -76,6 +77,8 @@ class EmbeddedPostgres:
         """Start the server and wait until it answers. Raises PostgresError with the log's end."""
         for folder in (self._cluster.parent, self._log.parent, self._sockets):
             folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if self._sockets.parent != self._cluster.parent:
+            check_ours(self._sockets)
         if not (self._cluster / "PG_VERSION").exists():
             self._make_cluster()
         self._wait_for_predecessor()
@@ -168,6 +171,16 @@ class EmbeddedPostgres:
     def _log_end(self, *, since: int = 0) -> str:
         """The last lines of the log, of those after the byte `since`."""
         return "\n".join(self._log.read_bytes()[since:].decode(errors="replace").splitlines()[-15:])
+
+
+def check_ours(folder: Path) -> None:
+    """In a folder for all, another user may have made it first. Raises PostgresError unless it is ours alone."""
+    found = folder.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.geteuid() or found.st_mode & 0o077:
+        raise PostgresError(
+            f"{folder}, for Postgres's socket, is not a folder of this user alone (mode 0700); "
+            "remove it, or use a data directory with a shorter path"
+        )
 
 
 def is_postgres(pid: int) -> bool:

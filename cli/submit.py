@@ -18,18 +18,14 @@ from sqlalchemy.exc import OperationalError
 from cli.main import WRONG_USE
 from cli.options import BUDGET, connection, data_dir_option, dollars, plural, session
 from models import money
-from provider.catalog import model_kind
 from worker.forecast import forecast_s, in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
+from worker.prices import price_of
 from worker.producer import Inserted, KeyTakenError, Row, insert_rows
-from worker.settings import NoServicesError, settings
+from worker.settings import NoServicesError
 
 SHOWN = 50
-
-
-def price_unknown(model: str) -> bool:
-    return model_kind(model) is None and model not in settings().prices
 
 
 class Sieve:
@@ -65,7 +61,7 @@ class Sieve:
             click.echo(f"and {self.more} more", err=True)
         for warning, count in self.warnings.items():
             click.echo(f"warning: {warning} ({plural(count, 'row')})", err=True)
-        for model in filter(price_unknown, self.models):
+        for model in (each for each in self.models if price_of(each) is None):
             click.echo(f"warning: {model}: price unknown (set MEDIAJOBS_PRICES); counted as $0", err=True)
 
 
@@ -216,10 +212,10 @@ def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
         for model, count in sieve.models.items():
             took_s = forecast_s(conn, model, kind, count)
             seconds = max(seconds, took_s)  # models run side by side
-            cost = "price unknown (set MEDIAJOBS_PRICES)" if price_unknown(model) else dollars(costs[model])
+            cost = "price unknown (set MEDIAJOBS_PRICES)" if price_of(model) is None else dollars(costs[model])
             click.echo(f"{model}: {plural(count, 'job')}, {cost}, about {in_words(took_s)}")
     total = dollars(sum(costs.values(), Decimal(0)))
-    if any(map(price_unknown, costs)):
+    if any(price_of(model) is None for model in costs):
         total += " and what is unknown"
     jobs = plural(sum(sieve.models.values()), "job")
     click.echo(f"{jobs} would be enqueued, for about {total} and {in_words(seconds)}; nothing was")

@@ -45,6 +45,9 @@ async def work() -> None:
     wiring = parts[0]
     while await tick(wiring):
         pass
+    wiring.desk.in_hand.stop(0)
+    if tasks:  # such as the download of a job that was cancelled: it is let go of while there is one who writes
+        await asyncio.wait(tasks)
     await asyncio.to_thread(wiring.close)
     await wiring.desk.client.close()
 

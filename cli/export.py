@@ -1,6 +1,5 @@
 """`mediajobs export`."""
 
-import asyncio
 import sys
 from pathlib import Path
 from typing import Literal
@@ -34,10 +33,8 @@ def export(batch: str, folder: Path, *, form: Literal["jsonl", "csv"]) -> None:
         shown = Progress(*columns, console=Console(stderr=True), transient=True, disable=not sys.stderr.isatty())
         with shown:
             task = shown.add_task("", total=total)
-            done = asyncio.run(
-                write(conn, Storage.open(settings().outputs), batch_id, folder, form=form,
-                      on_job=lambda: shown.advance(task))
-            )  # fmt: skip
+            storage = Storage.open(settings().outputs)
+            done = write(conn, storage, batch_id, folder, form=form, on_job=lambda: shown.advance(task))
     already = f", {done.already} were there already" if done.already else ""
     click.echo(
         f"{plural(done.jobs, 'job')}, {plural(done.files, 'new file')}{already}, {done.bytes / 1e6:.1f} MB: "

@@ -27,7 +27,7 @@ class Exported:
     bytes: int = 0
 
 
-async def export(
+def export(
     conn: Connection,
     storage: Storage,
     batch_id: int,
@@ -44,7 +44,7 @@ async def export(
     with fresh.open("w", encoding="utf-8", newline="") as file:
         write = writer(file, form)
         for row in results(conn, batch_id):
-            outputs = [await fetched(each, row, storage, folder, exported) for each in row.outputs or []]
+            outputs = [fetched(each, row, storage, folder, exported) for each in row.outputs or []]
             write(line(row, outputs))
             exported.jobs += 1
             on_job()
@@ -83,9 +83,7 @@ def cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
 
 
-async def fetched(
-    output: dict[str, Any], row: Any, storage: Storage, folder: Path, exported: Exported
-) -> dict[str, Any]:
+def fetched(output: dict[str, Any], row: Any, storage: Storage, folder: Path, exported: Exported) -> dict[str, Any]:
     """Bring one output into the folder: a hard link where the store lies on the same disk, else a copy."""
     suffix = Path(output["location"]).suffix
     path = f"files/{row.row or 0:06d}-{row.job}-{output['index']}{suffix}"
@@ -95,14 +93,14 @@ async def fetched(
     else:
         fresh = target.with_name(f".{target.name}.new")
         fresh.unlink(missing_ok=True)
-        await bring(storage, output["location"], fresh)
+        bring(storage, output["location"], fresh)
         fresh.replace(target)
         exported.files += 1
     exported.bytes += output["bytes"]
     return {"path": path, "role": output["role"], **{name: output[name] for name in ("mime", "bytes", "sha256")}}
 
 
-async def bring(storage: Storage, location: str, target: Path) -> None:
+def bring(storage: Storage, location: str, target: Path) -> None:
     local = storage.local_path(location)
     if local is not None:
         try:
@@ -111,5 +109,4 @@ async def bring(storage: Storage, location: str, target: Path) -> None:
             shutil.copyfile(local, target)
         return
     with target.open("wb") as file:
-        async for chunk in storage.get(location):
-            file.write(chunk)
+        file.writelines(storage.get(location))

@@ -71,10 +71,12 @@ class Storage:
             await obstore.put_async(self._store, path, b"".join(start), use_multipart=False)
         return Stored(size, digest.hexdigest())
 
-    async def get(self, path: str) -> AsyncIterator[bytes]:
-        """The file's bytes, in chunks. Raises FileNotFoundError."""
-        found = await obstore.get_async(self._store, path)
-        async for chunk in found.stream(min_chunk_size=1024**2):
+    def get(self, path: str) -> Iterator[bytes]:
+        """The file's bytes, in chunks. Raises FileNotFoundError.
+
+        Not async: a process that ends just after an async call of the store may be aborted by it.
+        """
+        for chunk in obstore.get(self._store, path).stream(min_chunk_size=1024**2):
             yield bytes(chunk)
 
     async def delete(self, path: str) -> None:

@@ -13,7 +13,7 @@ from celery.signals import (
 )
 
 from worker.app import DISPATCH, FETCH, POLL, RESCUE, RUN, STORE, SWEEP, app
-from worker.wiring import wiring
+from worker.wiring import built, wiring
 
 
 @app.task(name=RUN)
@@ -82,9 +82,11 @@ def on_done(**_: Any) -> None:
 
 @worker_shutting_down.connect
 def on_stop(**_: Any) -> None:
-    wiring().stop_soon()
+    if (parts := built()) is not None:
+        parts.stop_soon()
 
 
 @worker_shutdown.connect
 def on_end(**_: Any) -> None:
-    wiring().close()
+    if (parts := built()) is not None:
+        parts.close()

@@ -7,7 +7,6 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 from models.session import make_engine
@@ -103,21 +102,23 @@ class Wiring:
         asyncio.run_coroutine_threadsafe(work, self.loop).result()
 
 
-@cache
-def wiring() -> Wiring:
-    """The process's parts, built at the first task and used until the process ends."""
-    with _building:  # `cache` alone may build twice where two threads come first
-        return _built()
-
-
 _building = threading.Lock()
+_made: list[Wiring] = []
 
 
-@cache
-def _built() -> Wiring:
-    loop = asyncio.new_event_loop()
-    threading.Thread(target=loop.run_forever, name="loop", daemon=True).start()
-    return asyncio.run_coroutine_threadsafe(build(settings(), loop), loop).result()
+def wiring() -> Wiring:
+    """The process's parts, built at the first call and used until the process ends."""
+    with _building:
+        if not _made:
+            loop = asyncio.new_event_loop()
+            threading.Thread(target=loop.run_forever, name="loop", daemon=True).start()
+            _made.append(asyncio.run_coroutine_threadsafe(build(settings(), loop), loop).result())
+        return _made[0]
+
+
+def built() -> Wiring | None:
+    """The parts if they are there. For a signal's handler: it may have interrupted the very thread that builds them."""
+    return _made[0] if _made else None
 
 
 async def build(

@@ -67,7 +67,13 @@ class Stack:
     def stop(self) -> int:
         assert self.process is not None
         self.process.send_signal(signal.SIGTERM)
-        return self.process.wait(timeout=TIMEOUT_S)
+        try:
+            return self.process.wait(timeout=TIMEOUT_S)
+        except subprocess.TimeoutExpired:
+            left = [Path(f"/proc/{pid}/cmdline").read_text().replace("\0", " ") for pid in self.pids()]
+            said = "\n".join(f"{log.name}: {log.read_text()[-2000:]}" for log in self.data_dir.glob("logs/*.log"))
+            self.kill()
+            raise AssertionError(f"did not stop; still there: {left}\n{self.log.read_text()}\n{said}") from None
 
     def kill(self) -> None:
         assert self.process is not None

@@ -149,7 +149,7 @@ class Bench:
             insert_rows(session, None, "image", rows)
             session.commit()
 
-    def plain(self, jobs: int, task: str) -> Figure:
+    def plain(self, jobs: int, task: str, threads: int = 32) -> Figure:
         from bench import plain  # noqa: PLC0415 - reads the environment made above
 
         with self.engine.begin() as conn:
@@ -161,7 +161,7 @@ class Bench:
                 args = [f"picture {number}", number] if task.endswith("file") else [f"picture {number}"]
                 plain.app.send_task(task, args)
 
-        with self.workers([*WORKER, "bench.plain", *THREADS, "-c", "32", "-n", "plain@%h"]) as pids:
+        with self.workers([*WORKER, "bench.plain", *THREADS, "-c", str(threads), "-n", "plain@%h"]) as pids:
             send(200)
             self.wait(done, 200)
             before, began = cpu_s(pids), time.monotonic()
@@ -204,7 +204,9 @@ def measure(*, jobs: int, rounds: int) -> str:
                 found[names[1]].append(bench.plain(jobs, "plain.image"))
                 found[names[2]].append(bench.plain(jobs, "plain.image_and_file"))
             bench.answer_after(0.5)
+            # Plain Celery with as many threads as slots: what this machine can do at that rate.
             use = bench.slot_use(jobs, 50, 0.5)
+            plain_use = bench.plain(jobs, "plain.image_and_file", threads=50).rate / (50 / 0.5)
         finally:
             bench.close()
     medians = [statistics.median(figure.cpu_ms for figure in figures) for figures in found.values()]
@@ -220,6 +222,7 @@ def measure(*, jobs: int, rounds: int) -> str:
             f"CPU, mediajobs / plain Celery (POST, one insert):      {medians[0] / medians[1]:.2f}  (to reach: 1.0)",
             f"CPU, mediajobs / plain Celery (download and file too): {medians[0] / medians[2]:.2f}",
             f"slot use at 0.5 s latency, 50 slots:                   {use:.1%}  (to reach: 95 %)",
+            f"the same of plain Celery, 50 threads, file too:        {plain_use:.1%}",
         )
     )
 

@@ -18,6 +18,7 @@ ANSWER_FIELDS = (OWN_FIELDS - {"error"}) | {"data", "image_result", "video_resul
 MAX_RETRY_AFTER_S = 86400.0
 
 
+#: What Postgres can hold neither in text nor in JSON.
 UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 
 
@@ -30,19 +31,20 @@ class InnerError:
 def parse(raw: bytes) -> Any:
     """A body's JSON, without what Postgres cannot hold (NUL, lone surrogates). Raises ValueError if it is none."""
     try:
-        return storable(json.loads(raw.decode("utf-8-sig")))
+        return cleaned(json.loads(raw.decode("utf-8-sig")))
     except RecursionError:
         raise ValueError("the JSON is nested too deep") from None
 
 
-def storable(value: Any) -> Any:
+def cleaned(value: Any) -> Any:
+    """The value with replacement characters in place of what Postgres cannot hold."""
     match value:
         case str() if UNSTORABLE.search(value):
             return UNSTORABLE.sub("\N{REPLACEMENT CHARACTER}", value)
         case dict():
-            return {storable(name): storable(each) for name, each in value.items()}
+            return {cleaned(name): cleaned(each) for name, each in value.items()}
         case list():
-            return [storable(each) for each in value]
+            return [cleaned(each) for each in value]
     return value
 
 

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
-from worker.kind import NUL_OR_SURROGATE
+from provider.unwrap import UNSTORABLE
 
 
 def shown(value: Any) -> str:
@@ -14,7 +14,7 @@ def shown(value: Any) -> str:
 
 def parse_name(value: Any, what: str) -> str:
     text = str(value)
-    if not text.strip() or len(text) > 200 or NUL_OR_SURROGATE.search(text):
+    if not text.strip() or len(text) > 200 or UNSTORABLE.search(text):
         raise ValueError(f"{shown(value)} is no {what}; use 1 to 200 characters")
     return text
 

@@ -1,7 +1,6 @@
 """What a job kind is: one file in `worker/kinds/` makes one `Kind`."""
 
 import json
-import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -13,6 +12,7 @@ from typing import Annotated, Any, TypeVar
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
+from provider.unwrap import UNSTORABLE
 from provider.wire import Json, Request
 
 AnyArgs = TypeVar("AnyArgs", bound="Args")
@@ -41,13 +41,10 @@ __all__ = [
 ]  # fmt: skip
 
 
-NUL_OR_SURROGATE = re.compile("[\x00\ud800-\udfff]")
-
-
 def storable(value: Any) -> Any:
     """Refuse what Postgres cannot hold, at any depth."""
     match value:
-        case str() if found := NUL_OR_SURROGATE.search(value):
+        case str() if found := UNSTORABLE.search(value):
             raise ValueError(f"has a character that cannot be stored ({found[0]!r} at {found.start()}); take it out")
         case dict():
             for each in value.items():

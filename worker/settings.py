@@ -90,7 +90,7 @@ class Settings(BaseSettings):
     @field_validator("broker_url")
     @classmethod
     def _redis(cls, given: str | None) -> str | None:
-        if given and urlsplit(given).scheme not in {"redis", "rediss"}:
+        if given and urlsplit(given).scheme not in {"redis", "rediss", "redis+socket", "sentinel"}:
             raise ValueError("is no Redis or Valkey URL; write it as redis://:password@host:6379/0")
         return given
 

@@ -32,6 +32,7 @@ class InHand:
 
     @contextmanager
     def holding(self, job_id: int, fence: int) -> Iterator[None]:
+        """Ends before the outcome is handed to the writer: a heartbeat after it would put off the job's next step."""
         self._held.add((job_id, fence))
         try:
             yield

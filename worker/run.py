@@ -33,8 +33,8 @@ async def run(job_ids: Sequence[int], desk: Desk) -> None:
 async def run_one(claim: Claim, desk: Desk, claimed_at: float) -> None:
     with desk.in_hand.holding(claim.job_id, claim.fence):
         outcome = await ask(claim, desk, claimed_at)
-        if not await desk.writer.settle(outcome):
-            log.warning("job %d: taken over by a later claim; what came back is kept with its attempt", claim.job_id)
+    if not await desk.writer.settle(outcome):
+        log.warning("job %d: taken over by a later claim; what came back is kept with its attempt", claim.job_id)
 
 
 async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:

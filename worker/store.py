@@ -35,7 +35,8 @@ async def store(job_ids: Sequence[int], desk: Desk) -> None:
 
 async def store_one(fetch: Fetch, desk: Desk) -> None:
     with desk.in_hand.holding(fetch.job_id, fetch.fence):
-        await desk.writer.settle(await fetch_all(fetch, desk))
+        outcome = await fetch_all(fetch, desk)
+    await desk.writer.settle(outcome)
 
 
 async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:

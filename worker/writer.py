@@ -180,6 +180,9 @@ class Writer:
     def _transact(self, conn: Connection, writes: Sequence[Write]) -> tuple[list[Any], Hints]:
         hints: Hints = {}
         moved: frozenset[int] = frozenset()
+        # First: what was held when they were asked for may have its outcome in this very group.
+        for beat in (write for write in writes if isinstance(write, Beat)):
+            transitions.heartbeat(conn, beat.held, lease_s=self.lease_s)
         if outcomes := [write for write in writes if isinstance(write, Outcome)]:
             finished = finish(conn, outcomes, lease_s=self.hint_lease_s)
             moved, hints = finished.moved, finished.hints
@@ -196,8 +199,7 @@ class Writer:
                 case TakeFetches(most):
                     results.append(fetches[:most])
                     del fetches[:most]
-                case Beat(held):
-                    transitions.heartbeat(conn, held, lease_s=self.lease_s)
+                case Beat():
                     results.append(None)
         return results, hints
 

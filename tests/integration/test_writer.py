@@ -1,0 +1,48 @@
+"""The thread that writes for a whole process, in groups."""
+
+import asyncio
+
+from sqlalchemy import Engine, text
+
+from models.state import JobState
+from models.transitions import AttemptEnd, Claim, Move
+from tests.integration.test_transitions import claim, dispatch, enqueue
+from worker.finish import Outcome
+from worker.hints import Publisher
+from worker.writer import Writer
+
+
+def answered(claimed: Claim) -> Outcome:
+    end = AttemptEnd(number=claimed.number, outcome="answered", http_status=200, answer=b"{}")
+    return Outcome(
+        Move(
+            job_id=claimed.job_id,
+            fence=claimed.fence,
+            source=JobState.RUNNING,
+            target=JobState.STORING,
+            attempt_end=end,
+        )
+    )
+
+
+def test_a_heartbeat_puts_off_no_download(engine: Engine) -> None:
+    """Asked for while the call was out, and written together with the call's outcome."""
+    enqueue(engine, 1)
+    (claimed,) = claim(engine, dispatch(engine))
+    writer = Writer(engine, Publisher(lambda *_: None, 32), "w", lease_s=30, hint_lease_s=30)
+
+    async def work() -> bool:
+        held = [(claimed.job_id, claimed.fence)]
+        beat = asyncio.create_task(writer.heartbeat(held))
+        outcome = asyncio.create_task(writer.settle(answered(claimed)))
+        await asyncio.sleep(0)  # both are handed over before the first is written
+        writer.start()
+        await beat
+        return await outcome
+
+    try:
+        assert asyncio.run(work())
+    finally:
+        writer.stop()
+    with engine.connect() as conn:
+        assert conn.execute(text("select next_fetch_at <= now() from jobs")).scalar_one()

@@ -20,6 +20,10 @@ from worker.kinds import KINDS
 
 log = logging.getLogger(__name__)
 
+#: A message goes on with other jobs for so long, where calls are that short: each claim shares a commit with the
+#: outcome before it, and no message goes round. After it others have their turn, and Flower has something new.
+GOES_ON_S = 10.0
+
 
 async def run(job_ids: Sequence[int], desk: Desk) -> None:
     """Run the jobs of one message side by side; those that others have are left to them."""
@@ -27,14 +31,24 @@ async def run(job_ids: Sequence[int], desk: Desk) -> None:
         return  # they are dispatched still: the next hint goes to another worker
     claimed_at = time.monotonic()
     claims = await desk.writer.claim(job_ids)
-    await asyncio.gather(*(run_one(claim, desk, claimed_at) for claim in claims))
+    await asyncio.gather(*(run_on(claim, desk, claimed_at) for claim in claims))
 
 
-async def run_one(claim: Claim, desk: Desk, claimed_at: float) -> None:
-    with desk.in_hand.holding(claim.job_id, claim.fence):
-        outcome = await ask(claim, desk, claimed_at)
-    if not await desk.writer.settle(outcome):
-        log.warning("job %d: taken over by a later claim; what came back is kept with its attempt", claim.job_id)
+async def run_on(claim: Claim, desk: Desk, claimed_at: float) -> None:
+    """Run a job, and while the message is young the jobs that its slot goes to."""
+    until = claimed_at + GOES_ON_S
+    following: Claim | None = claim
+    while following:
+        job_id, fence = following.job_id, following.fence
+        with desk.in_hand.holding(job_id, fence):
+            outcome = await ask(following, desk, claimed_at)
+        claimed_at = time.monotonic()
+        if desk.in_hand.stopping or claimed_at > until:
+            moved, following = await desk.writer.settle(outcome), None
+        else:
+            moved, following = await desk.writer.go_on(outcome)
+        if not moved:
+            log.warning("job %d: taken over by a later claim; what came back is kept with its attempt", job_id)
 
 
 async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:

@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -57,7 +57,15 @@ class Beat:
     held: Sequence[tuple[int, int]]
 
 
-Write = Take | TakeFetches | Beat | Outcome
+@dataclass(frozen=True, slots=True)
+class GoOn:
+    """Write this outcome, and claim a job that got its slot from this group, if there is one."""
+
+    outcome: Outcome
+
+
+Write = Take | TakeFetches | Beat | Outcome | GoOn
+SETTLES = (Outcome, GoOn)
 
 
 @dataclass
@@ -86,6 +94,13 @@ class Writer:
         """Write one outcome; False if the job belongs to a later claim by now."""
         moved: bool = await self._hand_over(outcome)
         return moved
+
+    async def go_on(self, outcome: Outcome) -> tuple[bool, Claim | None]:
+        """As `settle`, and with it, in the same commit, the claim of a job that a freed slot went to."""
+        moved: bool
+        claimed: Claim | None
+        moved, claimed = await self._hand_over(GoOn(outcome))
+        return moved, claimed
 
     async def heartbeat(self, held: Sequence[tuple[int, int]]) -> None:
         await self._hand_over(Beat(held))
@@ -183,9 +198,12 @@ class Writer:
         # First: what was held when they were asked for may have its outcome in this very group.
         for beat in (write for write in writes if isinstance(write, Beat)):
             transitions.heartbeat(conn, beat.held, lease_s=self.lease_s)
-        if outcomes := [write for write in writes if isinstance(write, Outcome)]:
+        following: list[Claim] = []
+        if settles := [write for write in writes if isinstance(write, SETTLES)]:
+            outcomes = [write.outcome if isinstance(write, GoOn) else write for write in settles]
             finished = finish(conn, outcomes, lease_s=self.hint_lease_s)
             moved, hints = finished.moved, finished.hints
+            following = self._claim_following(conn, hints, most=sum(isinstance(write, GoOn) for write in settles))
         taken = {claim.job_id: claim for claim in self._claim_all(conn, writes)}
         fetches = self._claim_all_fetches(conn, writes)
         results: list[Any] = []
@@ -193,6 +211,8 @@ class Writer:
             match write:
                 case Outcome(move):
                     results.append(move.job_id in moved)
+                case GoOn(outcome):
+                    results.append((outcome.move.job_id in moved, following.pop() if following else None))
                 case Take(job_ids):
                     # `pop`: where two messages name one job, one of them has it.
                     results.append([taken.pop(job_id) for job_id in job_ids if job_id in taken])
@@ -203,12 +223,24 @@ class Writer:
                     results.append(None)
         return results, hints
 
+    def _claim_following(self, conn: Connection, hints: Hints, *, most: int) -> list[Claim]:
+        """Claim what was just dispatched, and take it out of `hints`: no message needs to go round for it."""
+        job_ids: list[int] = []
+        for lot, ids in hints.items():
+            if lot.stage == "run":
+                count = most - len(job_ids)
+                job_ids += ids[:count]
+                hints[lot] = ids[count:]
+        return self._claim(conn, job_ids)
+
     def _claim_all(self, conn: Connection, writes: Sequence[Write]) -> list[Claim]:
-        job_ids = sorted({job_id for write in writes if isinstance(write, Take) for job_id in write.job_ids})
+        return self._claim(conn, {job_id for write in writes if isinstance(write, Take) for job_id in write.job_ids})
+
+    def _claim(self, conn: Connection, job_ids: Collection[int]) -> list[Claim]:
         if not job_ids:
             return []
         request_ids = [uuid4().hex for _ in job_ids]
-        return transitions.claim(conn, job_ids, request_ids, worker=self.worker, lease_s=self.lease_s)
+        return transitions.claim(conn, sorted(job_ids), request_ids, worker=self.worker, lease_s=self.lease_s)
 
     def _claim_all_fetches(self, conn: Connection, writes: Sequence[Write]) -> list[Fetch]:
         most = sum(write.most for write in writes if isinstance(write, TakeFetches))
@@ -220,7 +252,7 @@ class Writer:
 def linger_s(last: Sequence[Write]) -> float:
     """How long to gather, by what the last group held."""
     of_slots = any(
-        isinstance(write, Take) or (isinstance(write, Outcome) and write.move.source is not JobState.STORING)
+        isinstance(write, Take | GoOn) or (isinstance(write, Outcome) and write.move.source is not JobState.STORING)
         for write in last
     )
     return LINGER_S if of_slots else FETCH_LINGER_S
@@ -228,7 +260,7 @@ def linger_s(last: Sequence[Write]) -> float:
 
 def passes(writes: Sequence[Write], point: str) -> None:
     """The failpoints of a transaction, by what it writes."""
-    for kind, name in ((Take, "claim"), (Outcome, "settle"), (TakeFetches, "fetch")):
+    for kind, name in ((Take, "claim"), (SETTLES, "settle"), (TakeFetches, "fetch")):
         if any(isinstance(write, kind) for write in writes):
             failpoint(f"{name}.{point}")
 

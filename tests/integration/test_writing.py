@@ -46,3 +46,27 @@ def test_a_heartbeat_puts_off_no_download(engine: Engine) -> None:
         writer.stop()
     with engine.connect() as conn:
         assert conn.execute(text("select next_fetch_at <= now() from jobs")).scalar_one()
+
+
+def test_a_freed_slot_goes_on_in_the_same_commit_without_a_message(engine: Engine) -> None:
+    enqueue(engine, 3)
+    with engine.begin() as conn:
+        conn.execute(text("update limits set concurrency = 1, learned = 1"))
+    (claimed,) = claim(engine, dispatch(engine))
+    sent: set[tuple[str, int]] = set()
+    publisher = Publisher(lambda lot, ids: sent.update((lot.stage, job_id) for job_id in ids), 32)
+    writer = Writer(engine, publisher, "w", lease_s=30, hint_lease_s=30)
+    publisher.start()
+    writer.start()
+    try:
+        moved, following = asyncio.run(writer.go_on(answered(claimed)))
+        assert moved
+        assert following is not None
+        assert asyncio.run(writer.settle(answered(following)))
+    finally:
+        writer.stop()
+        publisher.stop()
+    # The second's slot went to the third, for whom a message goes round.
+    with engine.connect() as conn:
+        third = conn.execute(text("select id from jobs where state = 'dispatched'")).scalar_one()
+    assert sent == {("store", claimed.job_id), ("store", following.job_id), ("run", third)}

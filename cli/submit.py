@@ -4,6 +4,7 @@ import sys
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -165,10 +166,7 @@ class Reading:
 
 def with_priority(rows: "Sieve", priority: int) -> Iterator[Row]:
     for row in rows:
-        yield row if row.priority or not priority else Row(
-            args=row.args, estimate=row.estimate, row=row.row, key=row.key, named=row.named, priority=priority,
-            run_at=row.run_at,
-        )  # fmt: skip
+        yield row if row.priority or not priority else replace(row, priority=priority)
 
 
 def enqueue(

@@ -182,7 +182,7 @@ def start_all(
     for name, address in addresses.items():
         click.echo(f"{name}: {address}")
     click.echo(f"data dir: {data_dir} (logs below it)")
-    wait_for_workers(supervisor, workers + 2, stopping)
+    wait_for_workers(supervisor, workers + 3, stopping)
 
 
 def check_outputs(config: Settings) -> None:
@@ -236,6 +236,7 @@ def commands(workers: int, concurrency: int, flower_port: int | None) -> dict[st
         for number in range(1, workers + 1)
     }
     found["store"] = [*worker, "-Q", "store", "-c", "32", "-n", "store@%h"]
+    found["cut"] = [*worker, "-Q", "cut", "-c", "8", "-n", "cut@%h"]
     found["upkeep"] = [*worker, "-Q", "poll,upkeep", "-c", "64", "-n", "upkeep@%h"]
     found["beat"] = [*celery, "beat", "-l", "warning"]
     if flower_port is not None:

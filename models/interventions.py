@@ -35,20 +35,27 @@ class Changed:
     freed: bool
     released: Decimal
     estimate: Decimal
+    #: The recording that it is a piece of.
+    parent_id: int | None
 
 
 # What a new value is made of comes from here, not from `jobs` again: Postgres checks the constraints of an
 # UPDATE on the row as the statement first saw it, which by then may be older than the locked one.
-PICKED = """
+PICK = """
     select j.id, j.state as source, j.holds_slot, j.reserved, j.lease_until, j.remote_id, j.answered_at, j.error_code
     from jobs j
-    where (cast(:ids as bigint[]) is null or j.id = any(cast(:ids as bigint[])))
-        and (cast(:batch as bigint) is null or j.batch_id = :batch)
-        and (cast(:state as text) is null or j.state = :state)
 """
+# What is done to a recording is done to its pieces.
+SELECTED = """
+    (cast(:ids as bigint[]) is null
+        or j.id = any(cast(:ids as bigint[])) or j.parent_id = any(cast(:ids as bigint[])))
+    and (cast(:batch as bigint) is null or j.batch_id = :batch)
+    and (cast(:state as text) is null or j.state = :state)
+"""
+PICKED = f"{PICK} where {SELECTED}"
 RETURNED = """
     returning j.id, j.model, j.batch_id, p.source, j.state, p.holds_slot and not j.holds_slot as freed,
-        p.reserved - j.reserved as released, j.estimate
+        p.reserved - j.reserved as released, j.estimate, j.parent_id
 """
 
 # A call that is under way cannot be called back: its outcome is recorded, then the job is cancelled.
@@ -72,10 +79,17 @@ CANCEL = text(f"""
     {RETURNED}
 """)
 
-# What is paid for is not bought again: it goes on where it was lost.
+# What is paid for is not bought again: it goes on where it was lost. A recording waits for its pieces again, and a
+# piece takes its recording along.
 RETRY = text(f"""
-    with picked as ({PICKED} and j.state in ('failed', 'cancelled') order by j.id for update), planned as (
+    with picked as (
+        {PICK} where j.state in ('failed', 'cancelled') and ({SELECTED} or j.id in (
+            select j.parent_id from jobs j where j.state in ('failed', 'cancelled') and {SELECTED}
+        ))
+        order by j.id for update
+    ), planned as (
         select p.*, case
+            when p.remote_id = 'pieces' then 'waiting'
             when a.outcome = 'answered' and p.error_code is distinct from 'unreadable_answer'
                 and (p.answered_at is not null or p.remote_id is null) and p.error_code is distinct from 'output_lost'
                 then 'storing'
@@ -95,7 +109,7 @@ RETRY = text(f"""
         paid_attempt = case when p.target = 'queued' then null else j.paid_attempt end,
         answered_at = case when p.target = 'queued' then null else j.answered_at end,
         run_at = now(), finished_at = null, error_code = null, error_message = null,
-        next_poll_at = case when p.target = 'waiting' then now() end,
+        next_poll_at = case when p.target = 'waiting' and p.remote_id <> 'pieces' then now() end,
         next_fetch_at = case when p.target = 'storing' then now() end
     from planned p where j.id = p.id
     {RETURNED}

@@ -37,12 +37,19 @@ class Job(Base):
         Index("ix_jobs_poll", "next_poll_at", postgresql_where=text("state = 'waiting'")),
         Index("ix_jobs_fetch", "next_fetch_at", postgresql_where=text("state = 'storing'")),
         Index("ix_jobs_slot", "model", "batch_id", postgresql_where=text("holds_slot")),
+        Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
+        Index(
+            "ix_jobs_parent_open", "parent_id",
+            postgresql_where=text("parent_id is not null and finished_at is null"),
+        ),
         Index("ix_jobs_batch_state", "batch_id", "state"),
         Index("ix_jobs_batch_row", "batch_id", "row", "id"),
     )  # fmt: skip
 
     id: Mapped[bigint_pk]
     batch_id: Mapped[int | None] = mapped_column(ForeignKey("batches.id"))
+    #: The recording that this job has a piece of. Such jobs are its affair: lists and counts leave them out.
+    parent_id: Mapped[int | None] = mapped_column(ForeignKey("jobs.id", ondelete="CASCADE"))
     #: The record's number in its input, from 1.
     row: Mapped[int | None]
     #: The user's name for the row; told apart with #1, #2 where a row became several jobs.

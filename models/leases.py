@@ -38,12 +38,13 @@ class Expired:
     request_id: str
     crashes: int
     unknowns: int
+    parent_id: int | None
 
 
 # After a restart of Postgres the living come first: their heartbeats and outcomes could not be written.
 EXPIRED = text("""
     select j.id as job_id, j.fence, j.kind, j.model, j.attempt, j.requests as number, a.request_id, j.crashes,
-        j.unknowns
+        j.unknowns, j.parent_id
     from jobs j join attempts a on a.job_id = j.id and a.number = j.requests
     where j.state = 'running' and j.lease_until < now()
         and pg_postmaster_start_time() < now() - :settle_s * interval '1 second'

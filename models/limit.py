@@ -7,6 +7,8 @@ from models.base import Base, false, now, small_zero, zero
 
 #: The row whose pause stops every model.
 ACCOUNT = "*"
+#: The row whose slots recordings take to be cut: no model of the provider's.
+CUT = "cut"
 
 
 class Limit(Base):

@@ -9,5 +9,6 @@ from models.event import Event
 from models.job import Job
 from models.limit import Limit
 from models.output import Output
+from models.piece import Piece
 
-__all__ = ["Attempt", "Base", "Batch", "Budget", "EndpointFormat", "Event", "Job", "Limit", "Output"]
+__all__ = ["Attempt", "Base", "Batch", "Budget", "EndpointFormat", "Event", "Job", "Limit", "Output", "Piece"]

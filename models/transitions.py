@@ -14,6 +14,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from models.limit import ACCOUNT
+from models.recordings import NewPiece
 from models.state import FINAL, JobState, check_move
 
 
@@ -37,6 +38,8 @@ class Claim:
     estimate: Decimal
     #: When it got its slot, by the database's clock.
     dispatched_at: datetime
+    #: The recording that it is a piece of.
+    parent_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -77,6 +80,8 @@ class Fetch:
     asked_again: bool
     #: Seconds until the result's URLs are believed to die; less than 0: since.
     expires_in_s: float
+    #: The recording that it is a piece of.
+    parent_id: int | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,6 +144,9 @@ class Move:
     expires_s: float | None = None
     attempt_end: AttemptEnd | None = None
     outputs: tuple[StoredOutput, ...] = ()
+    #: What a recording was cut into.
+    pieces: tuple[NewPiece, ...] = ()
+    parent_id: int | None = None
 
     def __post_init__(self) -> None:
         check_move(self.source, self.target)
@@ -160,6 +168,8 @@ class Moved:
     freed: bool
     batch_id: int | None
     released: Decimal
+    #: The recording that it is a piece of.
+    parent_id: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,7 +213,8 @@ CLAIM = text("""
         ) o
         where j.id = w.id and o.id = j.id
         returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
-            coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at
+            coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at,
+            j.parent_id
     ), intent as (
         insert into attempts (job_id, number, fence, request_id, worker)
         select job_id, number, fence, request_id, :worker from claimed
@@ -306,11 +317,11 @@ CLAIM_FETCHES = text("""
         ) o
         where j.id = o.id
         returning j.id, j.fence, j.kind, j.model, j.args, coalesce(j.paid_attempt, j.requests) as number, j.fetches,
-            j.crashes, j.remote_id, j.asked_again,
+            j.crashes, j.remote_id, j.asked_again, j.parent_id,
             cast(extract(epoch from coalesce(j.result_expires_at, 'infinity') - now()) as float8) as expires_in_s
     )
     select c.id as job_id, c.fence, c.kind, c.model, c.args, c.number, c.fetches, c.crashes, c.remote_id,
-        c.asked_again, c.expires_in_s, a.answer
+        c.asked_again, c.expires_in_s, c.parent_id, a.answer
     from claimed c join attempts a on a.job_id = c.id and a.number = c.number
 """)  # fmt: skip
 
@@ -351,7 +362,10 @@ SETTLE = text(f"""
         lease_until = null,
         worker = null,
         run_at = case when b.target = 'queued' then now() + m.delay_s * interval '1 second' else j.run_at end,
-        next_poll_at = case when b.target = 'waiting' then now() + m.delay_s * interval '1 second' end,
+        -- A recording waits for its pieces, and they have their own money.
+        next_poll_at = case when b.target = 'waiting' and m.remote_id is distinct from 'pieces'
+            then now() + m.delay_s * interval '1 second' end,
+        estimate = case when m.remote_id = 'pieces' then 0 else j.estimate end,
         next_fetch_at = case when b.target = 'storing' then now() + m.delay_s * interval '1 second' end,
         attempt = j.attempt - cast(m.give_back as int),
         crashes = j.crashes + cast(m.crashed as int),
@@ -375,8 +389,10 @@ SETTLE = text(f"""
     from moves m join before b on b.id = m.id
     where j.id = m.id and j.fence = m.fence
     returning j.id as job_id, j.state, j.kind, j.model, b.holds_slot and not j.holds_slot as freed, j.batch_id,
-        b.reserved as released
+        b.reserved as released, j.parent_id
 """)
+# Recordings before their pieces, as their ids are: who ends a piece asks then whether it was the last.
+LOCK_FAMILY = text("select from jobs where id = any(cast(:ids as bigint[])) order by id for update")
 
 # An attempt is closed by its own number, whoever holds the job by now: what a late answer brings was paid for.
 # Its money before is read under the row's lock: an expired claim and its late answer may close it at once.
@@ -426,6 +442,8 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
     No job may stand in `moves` twice. What a stale step brings that was paid for is kept with
     its attempt, and marked for `adopt`.
     """
+    if parents := {move.parent_id for move in moves if move.parent_id}:
+        conn.execute(LOCK_FAMILY, {"ids": [*parents, *(move.job_id for move in moves)]})
     values = rows_of(
         moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id",
         "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed", "unknown",
@@ -448,8 +466,9 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
         spent = [Spent(*row) for row in conn.execute(END_ATTEMPTS, values) if row.amount]
     if stale := [each for each in closing if each.job_id not in made and each.attempt_end]:
         note_late(conn, stale)
-    ended_well = {each.job_id for each in moved if each.state is JobState.SUCCEEDED}
-    if outputs := [(m.job_id, each) for m in moves if m.job_id in ended_well for each in m.outputs]:
+    # A recording of which a piece failed has what there is.
+    ended = {each.job_id for each in moved if each.state in (JobState.SUCCEEDED, JobState.FAILED)}
+    if outputs := [(m.job_id, each) for m in moves if m.job_id in ended for each in m.outputs]:
         values = rows_of(
             [output for _, output in outputs], "index", "role", "location", "mime", "bytes", "sha256", "text"
         )
@@ -458,7 +477,9 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
 
 
 def as_moved(row: Any) -> Moved:
-    return Moved(row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released)
+    return Moved(
+        row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released, row.parent_id
+    )
 
 
 MARK_LATE = text("""
@@ -520,7 +541,7 @@ ADOPT = text("""
         next_fetch_at = case when l.remote_id is null then now() end
     from late l where j.id = l.job_id
     returning j.id as job_id, j.state, j.kind, j.model, l.holds_slot and not l.keeps_slot as freed, j.batch_id,
-        l.reserved as released
+        l.reserved as released, j.parent_id
 """)
 
 

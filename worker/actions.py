@@ -61,5 +61,8 @@ def applied(session: Session, changed: Sequence[Changed]) -> Counts:
         slots.count_slots(connection, model, -count)
     money.book(connection, [Entry(each.model, each.batch_id, reserved=-each.released) for each in changed])
     kick_after_commit(session)
+    # A piece is its recording's affair, but where it alone was meant.
+    own = {each.job_id for each in changed}
+    counted = [each for each in changed if each.parent_id not in own]
     cost = sum((each.estimate for each in changed if each.state == JobState.QUEUED), Decimal(0))
-    return Counts(dict(Counter(each.state for each in changed)), cost)
+    return Counts(dict(Counter(each.state for each in counted)), cost)

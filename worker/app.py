@@ -11,13 +11,14 @@ from worker.settings import settings
 
 RUN = "mediajobs.run"
 STORE = "mediajobs.store"
+CUT = "mediajobs.cut"
 DISPATCH = "mediajobs.dispatch"
 POLL = "mediajobs.poll"
 FETCH = "mediajobs.fetch"
 RESCUE = "mediajobs.rescue"
 SWEEP = "mediajobs.sweep"
 
-QUEUES = {RUN: "run", STORE: "store", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
+QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
           SWEEP: "upkeep"}  # fmt: skip
 SWEEP_S = 3600.0
 #: Before the broker's client notices by itself that its peer is gone.

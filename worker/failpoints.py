@@ -13,7 +13,7 @@ import threading
 NAMES = (
     "dispatch.committed", "claim.committing", "claim.committed", "run.sending", "run.answered",
     "settle.committing", "settle.committed", "poll.claimed", "poll.answered", "fetch.committing", "fetch.committed",
-    "store.fetching", "store.stored", "rescue.committed",
+    "store.fetching", "store.stored", "rescue.committed", "cut.kept",
 )  # fmt: skip
 EXIT_CODE = 137
 

@@ -2,7 +2,7 @@
 
 import logging
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -14,7 +14,7 @@ from models.money import Entry
 from models.state import JobState
 from models.transitions import Move, Moved, Spent
 from provider.rulings import NO_BALANCE, REACHED_CODES
-from worker import pace
+from worker import family, pace
 from worker.hand_out import hand_out
 from worker.hints import Hints, Lot, gather
 from worker.pace import Pace
@@ -94,7 +94,9 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
         tell(slots.prove(conn, proven))
     elif any(outcome.polled for outcome in outcomes):
         tell(slots.prove(conn, [], codes=REACHED_CODES))
-    pairs = hand_on(conn, [*moved, *adopted], effects, spent, lease_s=lease_s)
+    grown = family.after(conn, [outcome.move for outcome in outcomes], moved)
+    pairs = hand_on(conn, [*moved, *adopted], effects, spent, lease_s=lease_s, asked_for=grown.models)
+    pairs += grown.hints
     due = {outcome.move.job_id for outcome in outcomes if not outcome.move.delay_s} | {each.job_id for each in adopted}
     pairs += [
         (Lot("store", each.kind, each.model), each.job_id)
@@ -112,18 +114,33 @@ def take_in_late(conn: Connection, *, lease_s: float) -> Hints:
     return gather(pairs)
 
 
+def go_on_with_recordings(conn: Connection, *, lease_s: float) -> Hints:
+    """A net for recordings of which nothing is open any more, however their last piece ended."""
+    grown = family.sweep(conn)
+    return gather([*hand_on(conn, (), (), (), lease_s=lease_s, asked_for=grown.models), *grown.hints])
+
+
 def tell(reopened: Sequence[str]) -> None:
     if reopened:
         log.warning("works again, going on: %s", ", ".join(reopened))
 
 
 def hand_on(
-    conn: Connection, moved: Sequence[Moved], effects: Iterable[Effect], spent: Iterable[Spent], *, lease_s: float
+    conn: Connection,
+    moved: Sequence[Moved],
+    effects: Iterable[Effect],
+    spent: Iterable[Spent],
+    *,
+    lease_s: float,
+    asked_for: Collection[str] = (),
 ) -> list[tuple[Lot, int]]:
-    """Settle what the steps mean for limits and budgets, and give freed slots to the next jobs."""
+    """Settle what the steps mean for limits and budgets, and give freed slots to the next jobs.
+
+    `asked_for`: models that have new jobs.
+    """
     freed = Counter(each.model for each in moved if each.freed)
     ordered = sorted(effects, key=repr)
-    models = {*freed, *(effect.model for effect in ordered)}
+    models = {*freed, *asked_for, *(effect.model for effect in ordered)}
     if any(isinstance(effect, Pause) for effect in ordered):
         models.add(ACCOUNT)  # a pause may spread to it; locked first, by its name
     slots.lock(conn, models)
@@ -135,7 +152,7 @@ def hand_on(
     entries += [Entry(each.model, each.batch_id, spent=each.amount) for each in spent]
     money.book(conn, entries)
     pairs: list[tuple[Lot, int]] = []
-    for model in sorted(freed):
+    for model in sorted({*freed, *asked_for}):
         pairs += hand_out(conn, model, lease_s=lease_s)
     return pairs
 

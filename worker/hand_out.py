@@ -5,7 +5,7 @@ from sqlalchemy import Connection
 from models import money, slots, transitions
 from models.money import Entry
 from worker.fairness import choose
-from worker.hints import Lot
+from worker.hints import Lot, lot_of
 from worker.pace import allowance
 
 
@@ -29,4 +29,4 @@ def hand_out(conn: Connection, model: str, *, lease_s: float) -> list[tuple[Lot,
         money.book(conn, [Entry(model, each.batch_id, reserved=each.reserved) for each in taken])
     place = {job_id: number for number, job_id in enumerate(chosen)}
     taken.sort(key=lambda each: place[each.job_id])
-    return [(Lot("run", each.kind, model), each.job_id) for each in taken]
+    return [(lot_of(each.kind, model), each.job_id) for each in taken]

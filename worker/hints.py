@@ -7,6 +7,8 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
+from models.limit import CUT
+
 log = logging.getLogger(__name__)
 
 
@@ -17,6 +19,11 @@ class Lot:
     stage: str
     kind: str
     model: str
+
+
+def lot_of(kind: str, model: str) -> Lot:
+    """For dispatched jobs: the call, or, for recordings, the cut."""
+    return Lot("cut" if model == CUT else "run", kind, model)
 
 
 Hints = dict[Lot, list[int]]

@@ -172,9 +172,10 @@ class Output:
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """The work is done; these are to be stored."""
+    """The work is done; these are to be stored. `missing`: what is not in them, in words, if they are not the whole."""
 
     outputs: list[Output]
+    missing: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,11 +214,13 @@ class Checked:
     """A valid input row: the args of each job it becomes, and what is odd about it.
 
     `units`: how much of what the model's price is for each job takes: calls, or minutes of audio.
+    `limit`: the row of limits whose slots they take, where it is not their model's.
     """
 
     jobs: list[Json]
     warnings: list[str] = field(default_factory=list)
     units: Decimal = Decimal(1)
+    limit: str | None = None
 
 
 class OnUnknown(StrEnum):

@@ -16,6 +16,7 @@ from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
 from models import slots
+from models.limit import CUT
 from provider.wire import Json
 from worker.fields import OWN, parse_batch
 from worker.kick import kick_after_commit
@@ -26,6 +27,8 @@ from worker.prices import price_of
 CHUNK = 1000
 #: Characters of input in one chunk, but for its last row: images may be in it.
 CHUNK_CHARS = 16_000_000
+#: Recordings that are cut at once, to begin with: it takes a core each.
+CUTS = 2
 #: Money is kept to a millionth of a dollar.
 MICRO = Decimal("0.000001")
 
@@ -37,6 +40,8 @@ class Row:
     args: Json
     #: US dollars that a success will cost; 0 where the model's price is not known.
     estimate: Decimal = Decimal(0)
+    #: The row of limits whose slots it takes, where it is not its model's.
+    limit: str | None = None
     row: int | None = None
     key: str | None = None
     #: The key is the user's own, not one made of the row's number.
@@ -175,6 +180,7 @@ def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, A
         yield Row(
             args=args,
             estimate=((price_of(args["model"]) or Decimal(0)) * found.units).quantize(MICRO),
+            limit=found.limit,
             row=number,
             key=key if len(found.jobs) == 1 else f"{key or order}#{part}",
             named=key is not None,
@@ -255,13 +261,16 @@ def insert_rows(
             slot_scope = KINDS[kind].slot_scope
             slots.add_limit(connection, model, concurrency=KINDS[kind].concurrency(model), slot_scope=slot_scope)
             limits.add(model)
+        if CUT not in limits and any(row.limit == CUT for row in chunk):
+            slots.add_limit(connection, CUT, concurrency=CUTS, slot_scope="answer")
+            limits.add(CUT)
         values = {
             "batch_id": batch_id,
             "kind": kind,
             "row": [row.row for row in chunk],
             "key": [row.key for row in chunk],
             "dedupe": [dedupe(row, args, seen, batch_id) for row, args in zip(chunk, texts, strict=True)],
-            "model": [row.args["model"] for row in chunk],
+            "model": [row.limit or row.args["model"] for row in chunk],
             "args": texts,
             "priority": [row.priority for row in chunk],
             "run_at": [row.run_at for row in chunk],

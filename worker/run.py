@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 
+from models.recordings import STORED
 from models.transitions import AttemptEnd, Claim
 from provider.errors import AnswerLost, ProviderError
 from provider.wire import Request
@@ -90,7 +91,10 @@ async def prepared(claim: Claim, desk: Desk) -> Request:
     if request.upload is None or not (source := request.upload.source):
         return request
     try:
-        data = await desk.read_source(source, kind.max_upload_bytes)
+        if source.startswith(STORED):
+            data = await desk.storage.read(source.removeprefix(STORED))
+        else:
+            data = await desk.read_source(source, kind.max_upload_bytes)
         if kind.check_upload is not None:
             await asyncio.to_thread(kind.check_upload, data)
     except ValueError as error:

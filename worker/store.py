@@ -7,6 +7,7 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from models.recordings import PIECES
 from models.transitions import Fetch, StoredOutput
 from provider.client import DownloadError
 from provider.unwrap import parse, unwrap
@@ -14,7 +15,7 @@ from worker import verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
-from worker.kind import Output, Outputs, UnreadableAnswerError
+from worker.kind import Output, Outputs, Result, UnreadableAnswerError
 from worker.kinds import KINDS
 from worker.media import BadDownloadError, check_download, sniff, suffix_for
 from worker.storage import TooLargeError
@@ -43,7 +44,7 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
     if fetch.crashes >= verdict.MAX_FETCH_CRASHES:
         return verdict.set_aside(fetch)
     try:
-        result = KINDS[fetch.kind].read(unwrap(parse(fetch.answer)))
+        result = await found_in(fetch, desk)
     except (UnreadableAnswerError, ValueError) as error:
         return verdict.nothing_to_store(fetch, str(error))
     if not isinstance(result, Outputs) or not result.outputs:
@@ -71,7 +72,17 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
         said = str(error).partition("\n")[0][:300]
         message = f"cannot store the output: {type(error).__name__}: {said}"
         return verdict.not_kept(fetch, message, **rules)
-    return verdict.stored(fetch, tuple(stored))
+    return verdict.stored(fetch, tuple(stored), result.missing)
+
+
+async def found_in(fetch: Fetch, desk: Desk) -> Result:
+    """What there is to store: what the answer names, or, for a recording, its pieces' texts put together."""
+    answer = unwrap(parse(fetch.answer))
+    if fetch.remote_id != PIECES:
+        return KINDS[fetch.kind].read(answer)
+    from worker.gather import transcript_of  # noqa: PLC0415 - numpy, for recordings alone
+
+    return await asyncio.to_thread(transcript_of, desk.writer.engine, fetch.job_id, answer)
 
 
 def small_first(outputs: Sequence[Output]) -> list[tuple[int, Output]]:

@@ -12,7 +12,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from worker.app import DISPATCH, FETCH, POLL, RESCUE, RUN, STORE, SWEEP, app
+from worker.app import CUT, DISPATCH, FETCH, POLL, RESCUE, RUN, STORE, SWEEP, app
 from worker.wiring import built, wiring
 
 
@@ -26,6 +26,12 @@ def run(job_ids: list[int], kind: str, model: str) -> None:  # noqa: ARG001 - ki
 def store(job_ids: list[int], kind: str, model: str) -> None:  # noqa: ARG001 - as above
     """Store the outputs of answered jobs."""
     wiring().store(job_ids)
+
+
+@app.task(name=CUT)
+def cut(job_ids: list[int], kind: str, model: str) -> None:  # noqa: ARG001 - as above
+    """Cut recordings into pieces."""
+    wiring().cut(job_ids)
 
 
 @app.task(name=POLL)

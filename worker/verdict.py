@@ -9,7 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from models.leases import Expired
-from models.limit import ACCOUNT
+from models.limit import ACCOUNT, CUT
+from models.recordings import PIECES, NewPiece
 from models.state import JobState
 from models.transitions import AttemptEnd, Claim, Fetch, Move, Poll, StoredOutput
 from provider.errors import Action, ProviderError, Ruling
@@ -51,7 +52,13 @@ class PollRules:
 
 def start(claim: Claim, **changes: object) -> Move:
     """A move of a running claim; the target is to be replaced."""
-    move = Move(job_id=claim.job_id, fence=claim.fence, source=JobState.RUNNING, target=JobState.FAILED)
+    move = Move(
+        job_id=claim.job_id,
+        fence=claim.fence,
+        source=JobState.RUNNING,
+        target=JobState.FAILED,
+        parent_id=claim.parent_id,
+    )
     return replace(move, **changes)  # type: ignore[arg-type]
 
 
@@ -192,6 +199,8 @@ def given_back(claim: Claim, why: str) -> Outcome:
 
 def crashed(job: Expired, policy: OnUnknown) -> Outcome:
     """The worker died with the request made or about to be: the outcome is unknown."""
+    if job.model == CUT:
+        return cut_crashed(job)
     message = "the worker died or was cut off while it made the request (phase: running)"
     move = Move(
         job_id=job.job_id,
@@ -202,6 +211,7 @@ def crashed(job: Expired, policy: OnUnknown) -> Outcome:
         error_message=message,
         possibly_charged=True,
         crashed=True,
+        parent_id=job.parent_id,
         attempt_end=AttemptEnd(
             number=job.number, outcome="unknown", error_code="worker_lost", error_message=message,
             possibly_charged=True,
@@ -210,6 +220,47 @@ def crashed(job: Expired, policy: OnUnknown) -> Outcome:
     if job.crashes + 1 >= MAX_CRASHES:
         return Outcome(replace(move, error_message=f"{message}, {job.crashes + 1} times: set aside"))
     return Outcome(after_unknown(move, policy, unknowns=job.unknowns, request_id=job.request_id, again_s=0.0))
+
+
+def cut(claim: Claim, pieces: Sequence[NewPiece], about: bytes) -> Outcome:
+    """A recording has its pieces, and waits for them. `about`: what is known of the file, kept with the attempt."""
+    end = AttemptEnd(number=claim.number, outcome="cut", answer=about, remote_id=PIECES)
+    return Outcome(start(claim, target=JobState.WAITING, remote_id=PIECES, attempt_end=end, pieces=tuple(pieces)))
+
+
+def not_cut(claim: Claim, message: str) -> Outcome:
+    """There is no sound to be had from it."""
+    code = "input_unreadable"
+    end = AttemptEnd(number=claim.number, outcome="unsent", error_code=code, error_message=message)
+    return Outcome(start(claim, error_code=code, error_message=message, attempt_end=end))
+
+
+def pieces_not_kept(claim: Claim, message: str) -> Outcome:
+    """The store takes nothing: cut again, and no new call is made meanwhile."""
+    code = "storage_failed"
+    end = AttemptEnd(number=claim.number, outcome="unsent", error_code=code, error_message=message)
+    move = start(claim, error_code=code, error_message=message, attempt_end=end)
+    return snoozed(move, 0.0, (Pause(ACCOUNT, message, code, STORE_PAUSE_S),))
+
+
+def cut_crashed(job: Expired) -> Outcome:
+    """The worker died while it cut: nothing was sent, and nothing of it is there. It is cut anew."""
+    message = "the worker died or was cut off while it cut the recording (phase: running)"
+    move = Move(
+        job_id=job.job_id,
+        fence=job.fence,
+        source=JobState.RUNNING,
+        target=JobState.QUEUED,
+        error_code="worker_lost",
+        error_message=message,
+        crashed=True,
+        attempt_end=AttemptEnd(number=job.number, outcome="interrupted", error_message=message),
+    )
+    if job.crashes + 1 >= MAX_FETCH_CRASHES:
+        return Outcome(
+            replace(move, target=JobState.FAILED, error_message=f"{message}, {job.crashes + 1} times: set aside")
+        )
+    return Outcome(replace(move, give_back=True))
 
 
 def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, now: datetime, chance: float) -> Outcome:
@@ -287,9 +338,12 @@ def poll_again(poll: Poll, rules: PollRules, *, chance: float, error: tuple[str,
     )
 
 
-def stored(fetch: Fetch, outputs: tuple[StoredOutput, ...]) -> Outcome:
-    """All outputs are in the store."""
-    return Outcome(from_storing(fetch, JobState.SUCCEEDED, outputs=outputs))
+def stored(fetch: Fetch, outputs: tuple[StoredOutput, ...], missing: str | None) -> Outcome:
+    """All outputs are in the store; with `missing` they are not the whole, and `retry` gets the rest."""
+    if missing is None:
+        return Outcome(from_storing(fetch, JobState.SUCCEEDED, outputs=outputs))
+    failed = from_storing(fetch, JobState.FAILED, outputs=outputs, error_code="pieces_failed", error_message=missing)
+    return Outcome(failed)
 
 
 def not_stored(fetch: Fetch, code: str, message: str, *, gone: bool, max_gone: int, chance: float) -> Outcome:
@@ -338,7 +392,9 @@ def nothing_to_store(fetch: Fetch, message: str) -> Outcome:
 
 
 def from_storing(fetch: Fetch, target: JobState, **changes: object) -> Move:
-    move = Move(job_id=fetch.job_id, fence=fetch.fence, source=JobState.STORING, target=target)
+    move = Move(
+        job_id=fetch.job_id, fence=fetch.fence, source=JobState.STORING, target=target, parent_id=fetch.parent_id
+    )
     return replace(move, **changes)  # type: ignore[arg-type]
 
 

@@ -18,9 +18,11 @@ log = logging.getLogger(__name__)
 
 EXIT_CODE = 70
 SINCE = "now() - :for_s * interval '1 second'"
+UNTAKEN = f"state = 'dispatched' and dispatched_at < {SINCE}"
 #: Queue → is there work for it that nobody took for so long?
 OVERDUE = {
-    "run": text(f"select exists (select from jobs where state = 'dispatched' and dispatched_at < {SINCE})"),
+    "run": text(f"select exists (select from jobs where {UNTAKEN} and model <> 'cut')"),
+    "cut": text(f"select exists (select from jobs where {UNTAKEN} and model = 'cut')"),
     "store": text(f"select exists (select from jobs where state = 'storing' and next_fetch_at < {SINCE})"),
     "poll": text(f"select exists (select from jobs where state = 'waiting' and next_poll_at < {SINCE})"),
     # Hints that nobody sends again are a sign that no tick comes.

@@ -12,7 +12,7 @@ from typing import Any
 from models.session import make_engine
 from provider.client import Client
 from worker import poll, run, store
-from worker.app import RUN, STORE, app
+from worker.app import CUT, RUN, STORE, app
 from worker.desk import Desk
 from worker.dispatch import dispatch
 from worker.format_memory import PostgresFormats
@@ -28,7 +28,7 @@ from worker.writer import Writer
 
 log = logging.getLogger(__name__)
 
-MESSAGES = {"run": RUN, "store": STORE}
+MESSAGES = {"run": RUN, "store": STORE, "cut": CUT}
 #: While so many messages wait for the workers that store, none is sent again: they find what is due by themselves.
 ENOUGH = 64
 
@@ -68,6 +68,11 @@ class Wiring:
     def store(self, job_ids: list[int]) -> None:
         self._in_loop(store.store(job_ids, self.desk))
 
+    def cut(self, job_ids: list[int]) -> None:
+        from worker.cut import cut  # noqa: PLC0415 - FFmpeg and numpy, for this queue's process alone
+
+        self._in_loop(cut(job_ids, self.desk))
+
     def poll(self) -> None:
         self._in_loop(poll.poll(self.desk))
 
@@ -88,6 +93,7 @@ class Wiring:
 
     def sweep(self) -> None:
         disk.sweep(self.desk.storage)
+        self._in_loop(disk.sweep_pieces(self.desk.writer.engine, self.desk.storage))
 
     def stop_soon(self) -> None:
         """The process is told to stop: claim nothing more, finish what is in hand, let go after the grace."""

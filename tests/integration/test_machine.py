@@ -283,7 +283,7 @@ class Machine(RuleBasedStateMachine):
         live = job.holder is fetch
         match how:
             case "stored":
-                outcome = verdict.stored(fetch, (OUTPUT,))
+                outcome = verdict.stored(fetch, (OUTPUT,), None)
                 ends: Callable[[], None] = lambda: job.go("succeeded")  # noqa: E731
             case "again":
                 outcome = verdict.not_stored(fetch, "404", "not yet", gone=True, max_gone=10**6, chance=0.5)

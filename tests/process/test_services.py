@@ -47,7 +47,8 @@ def yaml_of(text: str) -> dict[str, Any]:
 
 def test_all_parts_are_there(compose: dict[str, Any]) -> None:
     assert set(compose) == {
-        "postgres", "valkey", "migrate", "worker-run", "worker-store", "worker-upkeep", "beat", "flower", "sandbox",
+        "postgres", "valkey", "migrate", "worker-run", "worker-store", "worker-cut", "worker-upkeep", "beat", "flower",
+        "sandbox",
     }  # fmt: skip
     for name, service in compose.items():
         assert service.get("healthcheck") or name == "migrate", name
@@ -125,7 +126,7 @@ def test_the_services_commands_make_an_image(services: Services) -> None:
     assert migrate.returncode == 0
     flower_port = str(free_port())
     services.start("sandbox", **{"8099": services.environment["SANDBOX_PORT"], "0.0.0.0": "127.0.0.1"})
-    for name in ("worker-run", "worker-store", "worker-upkeep", "beat"):
+    for name in ("worker-run", "worker-store", "worker-cut", "worker-upkeep", "beat"):
         services.start(name)
     services.start("flower", **{"--port=5555": f"--port={flower_port}", "--address=0.0.0.0": "--address=127.0.0.1"})
     made = subprocess.run(
@@ -145,13 +146,13 @@ def test_the_services_commands_make_an_image(services: Services) -> None:
     seen = wait_until(
         lambda: httpx.get(f"{flower}/api/workers?refresh=1", auth=(user, password), timeout=30).json(), what="workers"
     )
-    assert {name.partition("@")[0] for name in seen} == {"run", "store", "upkeep"}
+    assert {name.partition("@")[0] for name in seen} == {"run", "store", "cut", "upkeep"}
     services.check_health(
         "beat", **{":18EB 01 ": f":{urlsplit(services.environment['MEDIAJOBS_BROKER_URL']).port:04X} 01 "}
     )
     codes = services.stop()
     assert {name: code for name, code in codes.items() if name != "sandbox"} == {
-        "worker-run": 0, "worker-store": 0, "worker-upkeep": 0, "beat": 0, "flower": 0,
+        "worker-run": 0, "worker-store": 0, "worker-cut": 0, "worker-upkeep": 0, "beat": 0, "flower": 0,
     }  # fmt: skip
 
 

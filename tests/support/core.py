@@ -100,7 +100,9 @@ class Core:
 
     def states(self) -> dict[str, str]:
         """Key → state."""
-        return {row.key: row.state for row in self.rows("select key, state from jobs order by id")}
+        return {
+            row.key: row.state for row in self.rows("select key, state from jobs where parent_id is null order by id")
+        }
 
     def resolve_held(self) -> int:
         """As an operator who wants all of them: once more. Returns how many."""

@@ -11,7 +11,7 @@ import sys
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from worker import poll, run, store
+from worker import cut, poll, run, store
 from worker.hints import Lot
 from worker.settings import settings
 from worker.wiring import Wiring, build, report
@@ -20,7 +20,7 @@ log = logging.getLogger(__name__)
 
 TICK_S = 0.1
 LEFT = text("select count(*) from jobs where state not in ('succeeded', 'failed', 'cancelled', 'held')")
-STAGES = {"run": run.run, "store": store.store}
+STAGES = {"run": run.run, "store": store.store, "cut": cut.cut}
 
 
 async def work() -> None:

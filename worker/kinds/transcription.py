@@ -1,17 +1,20 @@
-"""Transcription of one piece of audio: a multipart POST whose answer is the text.
+"""Transcription: a multipart POST whose answer is the text.
 
-Limits (docs.z.ai/api-reference/audio): wav or mp3, at most 30 seconds and 25 MB.
+Limits of a call (docs.z.ai/api-reference/audio): wav or mp3, at most 30 seconds and 25 MB. What is within them is
+one job and goes as it is; any other recording is cut into pieces, jobs of this kind as well.
 """
 
-import io
 import json
 import math
+from collections.abc import Iterator
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import IO, Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
+from models.limit import CUT
 from provider.wire import Json, Request, Upload
 from worker.kind import (
     Args,
@@ -27,11 +30,16 @@ from worker.kind import (
     read_args,
 )
 
+if TYPE_CHECKING:
+    from worker.audio.sound import Samples
+
 MAX_SECONDS = 30.0
 MAX_BYTES = 25 * 1024 * 1024
 MIMES = {".wav": "audio/wav", ".mp3": "audio/mpeg"}
-#: Containers by PyAV's names for them.
-FORMATS = {"wav": ".wav", "mp3": ".mp3"}
+
+
+#: Fields that are not sent, and none of a piece's.
+OURS = frozenset({"file", "context", "pieces"})
 
 
 class TranscriptionArgs(Args):
@@ -43,94 +51,86 @@ class TranscriptionArgs(Args):
     temperature: float | None = Field(default=None, ge=0, le=2)
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
 
+    # Of recordings that are longer than a call: not sent.
+    #: Each piece is told the text of the one before it, which makes them sequential.
+    context: bool | None = None
+    pieces: Literal["wav", "mp3"] | None = None
+
     @field_validator("file")
     @classmethod
     def file_is_audio(cls, file: str, info: ValidationInfo) -> str:
+        context = info.context if info.context is not None else {}
         if file.startswith("s3://"):
-            return file  # looked at before it is sent, by `check_upload`: it may not be readable from here
-        context = info.context or {}
+            context["sound"] = Sound(MAX_SECONDS, one_call=False)  # it may not be readable from here
+            return file
         path = Path(context.get("folder", "."), file).absolute()
-        context["seconds"] = check_audio(path)
+        context["sound"] = look(path)
         return str(path)
 
 
-def check_audio(path: Path) -> float:
-    """The length in seconds. Raises ValueError where the API would refuse the file."""
+@dataclass(frozen=True, slots=True)
+class Sound:
+    """What is known of a recording before it is heard. `one_call`: the API takes it as it is."""
+
+    seconds: float
+    one_call: bool
+
+
+def look(path: Path) -> Sound:
+    """The length, decoded if the API might take the file, else by its header. Raises ValueError: no sound in it."""
+    from worker.audio.decode import Recording, UnreadableAudioError  # noqa: PLC0415 - FFmpeg, for this kind alone
+    from worker.audio.plan import goes_as_it_is  # noqa: PLC0415 - as above
+
     try:
-        size = path.stat().st_size
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
-    if not path.is_file():
-        raise ValueError("is no file")
-    check_size(size)
-    try:
-        with path.open("rb") as file:
-            return check_sound(file)
-    except OSError as error:
-        raise ValueError(f"cannot be read: {error.strerror}") from None
+        with Recording(path) as recording:
+            declared_s = recording.declared_s or 0.0
+            if declared_s > MAX_SECONDS * 2:
+                return Sound(declared_s, one_call=False)
+            # Headers lie: what seems short is decoded, as far as a few calls' length.
+            length_s = decoded_seconds(recording.blocks(), at_most_s=MAX_SECONDS * 4)
+            size = path.stat().st_size
+            one_call = goes_as_it_is(
+                recording.container, length_s=length_s, size_bytes=size, max_s=MAX_SECONDS, max_bytes=MAX_BYTES
+            )
+            return Sound(length_s, one_call)
+    except UnreadableAudioError as error:
+        raise ValueError(str(error)) from None
+
+
+def decoded_seconds(blocks: "Iterator[Samples]", *, at_most_s: float) -> float:
+    """The true length, or a little more than `at_most_s`."""
+    from worker.audio.sound import seconds  # noqa: PLC0415 - numpy, for this kind alone
+
+    samples = 0
+    for block in blocks:
+        samples += len(block)
+        if seconds(samples) > at_most_s:
+            break
+    return seconds(samples)
 
 
 def check_upload(data: bytes) -> None:
     """Just before it is sent: what is in a bucket was not seen before, and a local file may have changed."""
-    check_size(len(data))
-    check_sound(io.BytesIO(data))
-
-
-def check_size(size: int) -> None:
-    if size == 0:
+    if not data:
         raise ValueError("is empty")
-    if size > MAX_BYTES:
-        raise ValueError(
-            f"is {size / 1024**2:.1f} MB; the API takes 25 MB at most, and long recordings are not cut here yet"
-        )
-
-
-def check_sound(file: IO[bytes]) -> float:
-    """The length in seconds. Raises ValueError where it is no sound that the API takes."""
-    import av  # noqa: PLC0415 - 100 ms and FFmpeg's libraries, for this kind alone
-
-    try:
-        with av.open(file) as container:
-            if container.format.name not in FORMATS:
-                raise ValueError(f"is {container.format.name}; the API takes wav and mp3")
-            if not container.streams.audio:
-                raise ValueError("has no audio track")
-            seconds = decoded_seconds(container)
-    except av.FFmpegError as error:
-        raise ValueError(f"is no readable audio: {getattr(error, 'strerror', None) or error}") from None
-    if not seconds:
-        raise ValueError("has no sound in it")
-    if seconds > MAX_SECONDS:
-        raise ValueError(
-            f"is {seconds:.1f} s long; the API takes 30 s at most, and long recordings are not cut here yet"
-        )
-    return seconds
-
-
-def decoded_seconds(container: Any) -> float:
-    """The true length: headers lie, and a truncated file may decode for a while."""
-    samples = 0
-    rate = 0
-    for frame in container.decode(audio=0):
-        samples += frame.samples
-        rate = frame.sample_rate
-        if samples > MAX_SECONDS * 4 * rate:
-            break  # long enough to refuse
-    return samples / rate if rate else 0.0
+    if len(data) > MAX_BYTES:
+        raise ValueError(f"is {len(data) / 1024**2:.1f} MB; the API takes 25 MB at most")
 
 
 def check(row: dict[str, Any], folder: Path) -> Checked:
-    """The price is by the minute; a file that is elsewhere counts as the longest that the API takes."""
-    context: dict[str, Any] = {"folder": folder, "seconds": MAX_SECONDS}
+    """The price is by the minute; a file that is elsewhere counts as the longest call."""
+    context: dict[str, Any] = {"folder": folder}
     args, warnings = read_args(TranscriptionArgs, row, KIND, context=context)
-    return Checked([args.stored()], warnings, units=Decimal(math.ceil(context["seconds"])) / 60)
+    sound: Sound = context["sound"]
+    units = Decimal(math.ceil(sound.seconds)) / 60
+    return Checked([args.stored()], warnings, units=units, limit=None if sound.one_call else CUT)
 
 
 def request(args: Json, intent: Intent) -> Request:
     """The file goes up under a name that no other upload has: the proxy keeps uploads by name in one folder."""
     suffix = Path(args["file"]).suffix.lower()
     suffix = suffix if suffix in MIMES else ".wav"
-    form = {name: as_form(value) for name, value in args.items() if name != "file"}
+    form = {name: as_form(value) for name, value in args.items() if name not in OURS}
     return Request(
         endpoint="transcription",
         form={**form, "request_id": intent.request_id},

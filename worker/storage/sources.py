@@ -1,10 +1,14 @@
 """Reads what is to be uploaded: a local file, or an object of an S3 bucket."""
 
 import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import obstore
 from obstore.store import S3Store
+
+PART_BYTES = 8 * 1024**2
 
 
 async def read_source(source: str, max_bytes: int) -> bytes:
@@ -14,15 +18,32 @@ async def read_source(source: str, max_bytes: int) -> bytes:
     """
     if not source.startswith("s3://"):
         return await asyncio.to_thread(read_file, Path(source), max_bytes)
-    bucket, _, key = source.removeprefix("s3://").partition("/")
-    try:
-        found = await obstore.get_async(S3Store(bucket), key)
+    with in_words(source):
+        found = await found_in_bucket(source)
         check_size(found.meta["size"], max_bytes)  # known from the answer's head
         return bytes(await found.bytes_async())
+
+
+async def download_source(source: str, path: Path) -> None:
+    """Bring the object at an s3:// URL to this disk, a part at a time. Raises OSError where it cannot be read."""
+    with in_words(source), path.open("wb") as file:
+        async for chunk in (await found_in_bucket(source)).stream(min_chunk_size=PART_BYTES):
+            file.write(chunk)
+
+
+async def found_in_bucket(source: str) -> "obstore.GetResult":
+    bucket, _, key = source.removeprefix("s3://").partition("/")
+    return await obstore.get_async(S3Store(bucket), key)
+
+
+@contextmanager
+def in_words(source: str) -> Iterator[None]:
+    """Raise OSError for what cannot be read: the store's own words are pages of the server's answer."""
+    try:
+        yield
     except FileNotFoundError:
         raise FileNotFoundError(f"there is no {source}") from None
     except (obstore.exceptions.BaseError, OSError) as error:
-        # Its own words are pages of the server's answer.
         raise OSError(f"cannot read {source}: {type(error).__name__}") from None
 
 

@@ -71,6 +71,11 @@ class Storage:
             await obstore.put_async(self._store, path, b"".join(start), use_multipart=False)
         return Stored(size, digest.hexdigest())
 
+    async def read(self, path: str) -> bytes:
+        """A small file, whole. Raises FileNotFoundError."""
+        found = await obstore.get_async(self._store, path)
+        return bytes(await found.bytes_async())
+
     def get(self, path: str) -> Iterator[bytes]:
         """The file's bytes, in chunks. Raises FileNotFoundError.
 

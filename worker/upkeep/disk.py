@@ -1,12 +1,16 @@
 """Looks after the disk of the outputs: no new call while it is nearly full, and no half files left behind."""
 
+import asyncio
 import logging
 import shutil
 import time
+from collections.abc import Sequence
+from contextlib import suppress
+from typing import Any
 
 from sqlalchemy import Engine
 
-from models import slots
+from models import recordings, slots
 from models.limit import ACCOUNT
 from worker.storage import Storage
 
@@ -29,6 +33,25 @@ def guard(engine: Engine, storage: Storage, *, min_free_bytes: int) -> None:
     log.error(reason)
     with engine.begin() as conn:
         slots.pause(conn, ACCOUNT, reason=reason, for_s=PAUSE_S, code="disk")
+
+
+async def sweep_pieces(engine: Engine, storage: Storage) -> None:
+    """Delete the pieces of recordings that have their transcript."""
+    while found := await asyncio.to_thread(left_files, engine):
+        for each in found:
+            with suppress(FileNotFoundError):
+                await storage.delete(each.location)
+        await asyncio.to_thread(forget_files, engine, [(each.parent_id, each.index) for each in found])
+
+
+def left_files(engine: Engine) -> Sequence[Any]:
+    with engine.connect() as conn:
+        return recordings.left_files(conn)
+
+
+def forget_files(engine: Engine, gone: list[tuple[int, int]]) -> None:
+    with engine.begin() as conn:
+        recordings.forget_files(conn, gone)
 
 
 def sweep(storage: Storage) -> None:

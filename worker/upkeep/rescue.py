@@ -4,13 +4,15 @@ import logging
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.orm import Session
 
-from models import leases, money, slots
+from models import leases, money, recordings, slots
 from models.state import JobState
 from models.transitions import Move
+from worker.actions import Selection, cancel
 from worker.failpoints import failpoint
-from worker.finish import Outcome, finish, grow, take_in_late
-from worker.hints import Hints, Lot, gather
+from worker.finish import Outcome, finish, go_on_with_recordings, grow, take_in_late
+from worker.hints import Hints, Lot, gather, lot_of
 from worker.pace import WINDOW_S
 from worker.policy import Policy
 from worker.verdict import crashed
@@ -35,13 +37,16 @@ def rescue(engine: Engine, *, hint_lease_s: float, policy: Policy) -> Hints:
     with engine.begin() as conn:
         add(take_in_late(conn, lease_s=hint_lease_s))
     with engine.begin() as conn:
+        add(go_on_with_recordings(conn, lease_s=hint_lease_s))
+    cancel_orphans(engine)
+    with engine.begin() as conn:
         unheard = leases.renew_unheard(conn, lease_s=hint_lease_s)
         slots.put_off(conn)
         for model in slots.used_up(conn, window_s=WINDOW_S):
             grow(conn, model)
     recount(engine)
     failpoint("rescue.committed")
-    pairs += ((Lot("run", kind, model), job_id) for job_id, kind, model in unheard)
+    pairs += ((lot_of(kind, model), job_id) for job_id, kind, model in unheard)
     return gather(pairs)
 
 
@@ -54,6 +59,14 @@ def crashed_jobs(conn: Connection, policy: Policy) -> Iterator[Outcome]:
 def halted_jobs(conn: Connection) -> Iterator[Outcome]:
     for job_id, fence in leases.lock_halted(conn):
         yield Outcome(Move(job_id=job_id, fence=fence, source=JobState.DISPATCHED, target=JobState.QUEUED))
+
+
+def cancel_orphans(engine: Engine) -> None:
+    """What is left of recordings that have ended is not bought any more."""
+    with Session(engine) as session:
+        if ids := recordings.orphans(session.connection()):
+            cancel(session, Selection(ids=ids))
+        session.commit()
 
 
 def recount(engine: Engine) -> None:

@@ -31,6 +31,7 @@ def claim(**changes: Any) -> Claim:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "glm-image", "args": {"model": "glm-image"}, "attempt": 1,
         "number": 4, "request_id": "r", "unknowns": 0, "estimate": Decimal("0.015"), "dispatched_at": NOW,
+        "parent_id": None,
     }  # fmt: skip
     return Claim(**{**known, **changes})
 
@@ -218,7 +219,7 @@ def test_a_poll_obeys_retry_after() -> None:
 def expired(**changes: Any) -> Expired:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "m", "attempt": 1, "number": 1, "request_id": "r",
-        "crashes": 0, "unknowns": 0,
+        "crashes": 0, "unknowns": 0, "parent_id": None,
     }  # fmt: skip
     return Expired(**{**known, **changes})
 
@@ -236,6 +237,7 @@ def fetch(fetches: int = 1, **changes: Any) -> Fetch:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "m", "args": {}, "number": 1, "crashes": 0,
         "remote_id": None, "answer": b"", "asked_again": False, "expires_in_s": 3600.0,
+        "parent_id": None,
     }  # fmt: skip
     return Fetch(fetches=fetches, **{**known, **changes})
 

@@ -8,6 +8,7 @@ import click
 
 from cli.main import WRONG_USE
 from cli.options import JOB_ID, connection, data_dir_option, dollars, table
+from models.recordings import PIECES
 from models.state import JobState
 from worker import report
 from worker.kinds import KINDS
@@ -32,6 +33,7 @@ def remark(job: dict[str, Any]) -> str:
 @click.option("--kind", type=click.Choice(sorted(KINDS)), help="Of this kind.")
 @click.option("--model", help="Of this model.")
 @click.option("--search", help="With this in key, input or error.")
+@click.option("--pieces-of", type=JOB_ID, help="The pieces of this recording, by its job's id.")
 @click.option("--after", type=click.IntRange(0, JOB_ID.max), default=0, help="Only ids above this one: the next page.")
 @click.option("--limit", type=click.IntRange(1, 10000), default=50, show_default=True)
 @click.option("--json", "as_json", is_flag=True, help="As JSON, one array.")
@@ -63,6 +65,18 @@ def jobs(*, batch: str | None, as_json: bool, **wanted: Any) -> None:
         click.echo(f"more: --after {found[-1]['job']}")
 
 
+def tell_pieces(pieces: list[dict[str, Any]]) -> None:
+    """How far a recording is, and which of its pieces need a look."""
+    if not pieces:
+        return
+    heard = sum(each["text"] is not None for each in pieces)
+    click.echo(f"  pieces: {heard} of {len(pieces)} heard; `jobs --pieces-of` lists those that were sent")
+    for each in pieces:
+        if each["state"] in (JobState.FAILED, JobState.HELD, JobState.CANCELLED):
+            why = f": {each['error_code']}: {each['error_message']}" if each["error_code"] else ""
+            click.echo(f"    {each['start_s']:.1f}-{each['end_s']:.1f} s: job {each['job']} {each['state']}{why}")
+
+
 @click.command()
 @click.argument("job", type=JOB_ID)
 @click.option("--json", "as_json", is_flag=True, help="As JSON.")
@@ -78,14 +92,15 @@ def show(job: int, *, as_json: bool) -> None:
         click.echo(json.dumps(found, default=report.as_json, ensure_ascii=False))
         return
     click.echo(f"job {job}: {found['kind']} by {found['model']}, {found['state']}, {dollars(found['cost'])}")
-    for name in ("batch", "row", "key", "remote_id", "waiting_for"):
-        if found[name] is not None:
+    for name in ("batch", "row", "key", "piece_of", "remote_id", "waiting_for"):
+        if found[name] is not None and found[name] != PIECES:
             click.echo(f"  {name.replace('_', ' ')}: {found[name]}")
     click.echo(f"  input: {json.dumps(found['args'], ensure_ascii=False)}")
     if found["error_code"]:
         click.echo(f"  error {found['error_code']}: {found['error_message']}")
     if found["possibly_charged"]:
         click.echo("  an answer was lost: it may have been charged for that as well")
+    tell_pieces(found["pieces"])
     for step in found["history"]:
         code = f" {step['code']}" if step["code"] else ""
         reason = f":{code} {step['reason']}" if step["reason"] else ""

@@ -17,7 +17,13 @@ def as_contract(found: Status) -> dict[str, object]:
         "cost": float(found.cost),
         "possibly_charged": found.possibly_charged,
         "waiting_for": found.waiting_for,
+        "pieces": found.pieces,
     }
+
+
+def pieces_in_words(pieces: dict[str, int]) -> str:
+    failed = f", {pieces['failed']} failed" if pieces["failed"] else ""
+    return f"{pieces['done']} of {pieces['total']} heard{failed}"
 
 
 @click.command()
@@ -34,6 +40,8 @@ def status(batch: str | None, *, as_json: bool) -> None:
     click.echo(f"{found.batch or 'all jobs'}: {plural(found.total, 'job')}, {dollars(found.cost)}")
     for state, count in found.counts.items():
         click.echo(f"  {state:<10} {count:>8}")
+    if found.pieces["total"]:
+        click.echo(f"  pieces of recordings: {pieces_in_words(found.pieces)}")
     for reason, count in found.waiting_for.items():
         click.echo(f"  {count} queued, waiting for: {reason}")
     if found.possibly_charged:

@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 from cli.options import data_dir_option, dollars, session
+from cli.status import pieces_in_words
 from models.state import FINAL, JobState
 from worker.report import Status
 from worker.report import status as read_status
@@ -21,7 +22,8 @@ LINE_EVERY_S = 5.0
 
 def summary(found: Status) -> str:
     counts = ", ".join(f"{count} {state}" for state, count in found.counts.items())
-    return f"{found.finished}/{found.total} ended ({counts}), {dollars(found.cost)}"
+    pieces = f"; pieces: {pieces_in_words(found.pieces)}" if found.pieces["total"] else ""
+    return f"{found.finished}/{found.total} ended ({counts}), {dollars(found.cost)}{pieces}"
 
 
 def over(found: Status) -> bool:
@@ -60,6 +62,8 @@ def follow_bar(read: Callable[[], Status], console: Console) -> Status:
             active = sum(n for state, n in found.counts.items() if state not in FINAL and state != JobState.QUEUED)
             failed = found.counts.get(JobState.FAILED, 0)
             note = f"{active} active, {failed} failed, {dollars(found.cost)}"
+            if found.pieces["total"]:
+                note += f"; pieces {found.pieces['done']}/{found.pieces['total']}"
             rate = (found.finished - at_first) / max(time.monotonic() - began, 0.1)
             progress.update(task, completed=found.finished, total=found.total, note=note, rate=f"{rate:.1f}/s")
             if over(found):

@@ -28,6 +28,7 @@ def audit(conn: Connection, storage: Storage | None = None, *, ended: bool = Fal
     yield from purchases(conn)
     yield from money(conn)
     yield from artefacts(conn, storage)
+    yield from transcripts(conn)
     yield from counters(conn)
     yield from leases(conn)
     yield from fences(conn)
@@ -149,6 +150,25 @@ def amiss(path: Path, size: int, sha256: str) -> str | None:
         return f"has {path.stat().st_size} bytes, not {size}"
     with path.open("rb") as file:
         return None if hashlib.file_digest(file, "sha256").hexdigest() == sha256 else "has another checksum"
+
+
+def transcripts(conn: Connection) -> Iterator[str]:
+    """A recording that succeeded has the texts of all its pieces, and they are the whole of it."""
+    lacking = text("""
+        select x.parent_id, x.index from pieces x join jobs p on p.id = x.parent_id
+        left join outputs o on o.job_id = x.job_id and o.role = 'text'
+        where p.state = 'succeeded' and x.text is null and o.text is null order by 1, 2 limit :most
+    """)
+    for row in conn.execute(lacking, {"most": MOST}):
+        yield f"job {row.parent_id} succeeded, but its piece {row.index} has no text"
+    uncovered = text("""
+        select parent_id, index from (
+            select parent_id, index, begins, lag(ends, 1, cast(0 as bigint))
+                over (partition by parent_id order by index) as before from pieces
+        ) x where begins > before order by 1, 2 limit :most
+    """)
+    for row in conn.execute(uncovered, {"most": MOST}):
+        yield f"job {row.parent_id}: something is missing before its piece {row.index}"
 
 
 def counters(conn: Connection) -> Iterator[str]:

@@ -35,7 +35,7 @@ def costs(conn: Connection, by: By, *, batch_id: int | None = None) -> list[Cost
                 sum(a.cost) as cost,
                 coalesce(sum(greatest(j.estimate - a.cost, 0)) filter (where a.possibly_charged), 0) as possibly
             from attempts a join jobs j on j.id = a.job_id left join batches b on b.id = j.batch_id
-            where cast(:batch as bigint) is null or j.batch_id = :batch
+            where (cast(:batch as bigint) is null or j.batch_id = :batch) and j.model <> 'cut'
             group by 1 order by 1
         """),
         {"batch": batch_id},

@@ -8,6 +8,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from models import recordings
 from models.state import FINAL, JobState
 from worker.reasons import AHEAD, facts, waiting_for
 
@@ -29,6 +30,8 @@ class Status:
     cost: Decimal
     possibly_charged: int
     waiting_for: dict[str, int]
+    #: Of recordings: how many pieces there are, and how many of them have their text, or failed.
+    pieces: dict[str, int]
 
     @property
     def finished(self) -> int:
@@ -50,8 +53,11 @@ def find_batch(conn: Connection, given: str) -> int:
     return int(found)
 
 
+# The pieces of recordings have costs of their own, but are no jobs of the user's.
 COUNTS = text("""
-    select state, count(*) as jobs, coalesce(sum(cost), 0) as cost, count(*) filter (where possibly_charged) as doubtful
+    select state, count(*) filter (where parent_id is null) as jobs, coalesce(sum(cost), 0) as cost,
+        count(*) filter (where possibly_charged) as doubtful,
+        count(parent_id) as pieces
     from jobs where cast(:batch as bigint) is null or batch_id = :batch group by state
 """)
 
@@ -66,18 +72,33 @@ def status(conn: Connection, batch: str | None) -> Status:
     return Status(
         batch=name,
         total=sum(row.jobs for row in rows),
-        counts={row.state: row.jobs for row in sorted(rows, key=lambda row: list(JobState).index(row.state))},
+        counts={
+            row.state: row.jobs for row in sorted(rows, key=lambda row: list(JobState).index(row.state)) if row.jobs
+        },
         cost=sum((row.cost for row in rows), Decimal(0)),
         possibly_charged=sum(row.doubtful for row in rows),
         waiting_for=waiting_for(conn, batch_id),
+        pieces=pieces_of({row.state: row.pieces for row in rows}),
     )
+
+
+def pieces_of(states: dict[str, int]) -> dict[str, int]:
+    return {
+        "total": sum(states.values()),
+        "done": states.get(JobState.SUCCEEDED, 0),
+        "failed": states.get(JobState.FAILED, 0) + states.get(JobState.CANCELLED, 0),
+    }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Filter:
-    """Which jobs to list; None: any. `after`: the id that the page before ended with."""
+    """Which jobs to list; None: any. `after`: the id that the page before ended with.
+
+    `pieces_of`: the pieces of this recording, which are left out otherwise.
+    """
 
     batch: int | None = None
+    pieces_of: int | None = None
     state: str | None = None
     kind: str | None = None
     model: str | None = None
@@ -86,16 +107,28 @@ class Filter:
     limit: int = 50
 
 
-JOBS = text("""
-    select j.id as job, b.name as batch, j.row, j.key, j.kind, j.model, j.state, j.attempt as attempts, j.cost,
-        j.possibly_charged, j.error_code, j.error_message, j.created_at, j.finished_at, j.batch_id, j.run_at,
+# A recording's cost is that of its pieces; its model is the one that hears them.
+MODEL = "case when j.model = 'cut' then j.args ->> 'model' else j.model end"
+FAMILY = """
+    left join lateral (
+        select sum(cost) as cost, bool_or(possibly_charged) as possibly_charged from jobs c
+        where j.model = 'cut' and c.parent_id = j.id
+    ) f on true
+"""
+COST = "j.cost + coalesce(f.cost, 0)"
+CHARGED = "j.possibly_charged or coalesce(f.possibly_charged, false)"
+JOBS = text(f"""
+    select j.id as job, b.name as batch, j.row, j.key, j.kind, {MODEL} as model, j.state, j.attempt as attempts,
+        {COST} as cost, {CHARGED} as possibly_charged, j.model as lane,
+        j.error_code, j.error_message, j.created_at, j.finished_at, j.batch_id, j.run_at,
         j.estimate, coalesce(j.args ->> 'prompt', j.args ->> 'file', '') as subject
-    from jobs j left join batches b on b.id = j.batch_id
+    from jobs j left join batches b on b.id = j.batch_id {FAMILY}
     where j.id > :after
+        and j.parent_id is not distinct from cast(:pieces_of as bigint)
         and (cast(:batch as bigint) is null or j.batch_id = :batch)
         and (cast(:state as text) is null or j.state = :state)
         and (cast(:kind as text) is null or j.kind = :kind)
-        and (cast(:model as text) is null or j.model = :model)
+        and (cast(:model as text) is null or {MODEL} = :model)
         and (cast(:search as text) is null or j.key ilike :search or cast(j.args as text) ilike :search
             or j.error_message ilike :search)
     order by j.id limit :limit
@@ -107,14 +140,14 @@ def jobs(conn: Connection, wanted: Filter) -> list[dict[str, Any]]:
     search = f"%{wanted.search}%" if wanted.search else None
     values = {
         "batch": wanted.batch, "state": wanted.state, "kind": wanted.kind, "model": wanted.model, "search": search,
-        "after": wanted.after, "limit": wanted.limit,
+        "after": wanted.after, "limit": wanted.limit, "pieces_of": wanted.pieces_of,
     }  # fmt: skip
     known = facts(conn)
     found = [dict(row) for row in conn.execute(JOBS, values).mappings()]
     for job in found:
-        batch_id, run_at, cost = job.pop("batch_id"), job.pop("run_at"), job.pop("estimate")
+        batch_id, run_at, cost, lane = (job.pop(name) for name in ("batch_id", "run_at", "estimate", "lane"))
         queued = job["state"] == JobState.QUEUED
-        job["waiting_for"] = known.why(job["model"], batch_id, run_at=run_at, cost=cost) if queued else None
+        job["waiting_for"] = known.why(lane, batch_id, run_at=run_at, cost=cost) if queued else None
     return found
 
 
@@ -137,12 +170,15 @@ EVENTS = text("""
 """)
 
 
+SHOW = text(f"""
+    select j.*, b.name as batch, {MODEL} as hears, {COST} as all_cost, {CHARGED} as all_charged
+    from jobs j left join batches b on b.id = j.batch_id {FAMILY} where j.id = :job
+""")
+
+
 def show(conn: Connection, job: int) -> dict[str, Any] | None:
     """One job with its attempts, outputs and every change of its state; None if there is no such job."""
-    found = conn.execute(
-        text("select j.*, b.name as batch from jobs j left join batches b on b.id = j.batch_id where j.id = :job"),
-        {"job": job},
-    ).mappings().first()  # fmt: skip
+    found = conn.execute(SHOW, {"job": job}).mappings().first()
     if found is None:
         return None
     row = dict(found)
@@ -157,9 +193,15 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
         waiting = facts(conn).why(
             row["model"], row["batch_id"], run_at=row["run_at"], cost=row["estimate"], ahead=ahead
         )
+    parts = recordings.parts(conn, job) if row["remote_id"] == recordings.PIECES else []
     return {
         "job": row["id"],
         **{name: row[name] for name in names},
+        "model": row["hears"],
+        "cost": row["all_cost"],
+        "possibly_charged": row["all_charged"],
+        "piece_of": row["parent_id"],
+        "pieces": [piece(each) for each in parts],
         "attempts": row["attempt"],
         "waiting_for": waiting,
         "history": history,
@@ -168,16 +210,30 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
     }
 
 
-RESULTS = text("""
-    select j.row, j.key, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts, j.cost,
-        j.possibly_charged, o.outputs
-    from jobs j left join lateral (
+def piece(row: Any) -> dict[str, Any]:
+    """`job`: None where no call was needed."""
+    return {
+        "index": row.index,
+        "start_s": row.begins / recordings.RATE,
+        "end_s": row.ends / recordings.RATE,
+        "job": row.job,
+        "state": row.state or (JobState.SUCCEEDED if row.text is not None else JobState.QUEUED),
+        "error_code": row.error_code if row.text is None else None,
+        "error_message": row.error_message if row.text is None else None,
+        "text": row.text,
+    }
+
+
+RESULTS = text(f"""
+    select j.row, j.key, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts,
+        {COST} as cost, {CHARGED} as possibly_charged, o.outputs
+    from jobs j {FAMILY} left join lateral (
         select jsonb_agg(jsonb_build_object(
             'index', index, 'role', role, 'location', location, 'mime', mime, 'bytes', bytes, 'sha256', sha256,
             'text', text
         ) order by index) as outputs from outputs where job_id = j.id
     ) o on true
-    where j.batch_id = :batch order by j.row, j.id
+    where j.batch_id = :batch and j.parent_id is null order by j.row, j.id
 """)
 
 

@@ -13,7 +13,9 @@ from models import slots
 from sandbox.recordings import record
 from sandbox.tones import WORDS, Spoken, quiet, recite, timed
 from tests.support.core import Core
+from worker import report
 from worker.actions import Selection, cancel, retry
+from worker.costs import costs
 from worker.failpoints import EXIT_CODE
 
 MODEL = "glm-asr-2512"
@@ -65,6 +67,20 @@ def test_a_long_recording_is_cut_heard_and_put_together(core: Core) -> None:
     assert charged(core) == len(pieces) >= 4
     assert max(each.ends - each.begins for each in pieces) <= 30 * 16000
     assert core.audit() == []
+    with core.engine.connect() as conn:
+        stands = report.status(conn, "b")
+        [listed] = report.jobs(conn, report.Filter())
+        sent = report.jobs(conn, report.Filter(pieces_of=job))
+        shown = report.show(conn, job)
+        [spent] = costs(conn, "model")
+        [result] = report.results(conn, report.find_batch(conn, "b"))
+    assert (stands.total, stands.counts) == (1, {"succeeded": 1})
+    assert stands.pieces == {"total": len(pieces), "done": len(pieces), "failed": 0}
+    assert stands.cost == listed["cost"] == spent.cost == result.cost == sum(each["cost"] for each in sent) > 0
+    assert (listed["job"], listed["model"], spent.subject) == (job, MODEL, MODEL)
+    assert shown is not None
+    assert " ".join(each["text"] for each in shown["pieces"]).split() == [each.word for each in spoken]
+    assert [each["role"] for each in result.outputs] == ["text", "json", "srt", "vtt"]
 
 
 def test_any_container_will_do_and_what_is_silent_costs_nothing(core: Core) -> None:

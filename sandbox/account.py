@@ -21,6 +21,8 @@ class Account:
         self.locked: str | None = None
         #: The proxy has a key for Z.AI.
         self.credential = True
+        #: The key is of a coding plan.
+        self.plan = True
 
     def refusal(self, token: str, model: str, *, direct: bool, paid: bool) -> Refusal | None:
         """Why a call of this token is not taken. Polls cost nothing, so an empty account may make them."""
@@ -40,9 +42,9 @@ class Account:
         """Raises ValueError for a name that there is not.
 
         `balance`: true, false, or {model: bool}; `locked`: true, false or "1121"; `token` or `tokens`:
-        the only ones that are valid from now on; `credential`: bool.
+        the only ones that are valid from now on; `credential` and `plan`: bool.
         """
-        if unknown := set(given) - {"balance", "locked", "token", "tokens", "credential"}:
+        if unknown := set(given) - {"balance", "locked", "token", "tokens", "credential", "plan"}:
             raise ValueError(f"an account has no {', '.join(sorted(unknown))}")
         match given.get("balance"):
             case bool(balance):
@@ -56,6 +58,7 @@ class Account:
         if "token" in given or "tokens" in given:
             self.tokens = [given["token"]] if "token" in given else list(given["tokens"])
         self.credential = bool(given.get("credential", self.credential))
+        self.plan = bool(given.get("plan", self.plan))
 
     def known(self) -> dict[str, Any]:
         return {
@@ -65,6 +68,7 @@ class Account:
             "tokens": self.tokens,
             "first_tokens": self._first_tokens,
             "credential": self.credential,
+            "plan": self.plan,
         }
 
     def restore(self, known: dict[str, Any]) -> None:
@@ -72,3 +76,4 @@ class Account:
         self.balance, self.locked = known["balance"], known["locked"]
         self.tokens = known["tokens"] if known["first_tokens"] == self._first_tokens else self.tokens
         self.empty_models, self.credential = set(known["empty_models"]), known["credential"]
+        self.plan = known.get("plan", True)

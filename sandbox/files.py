@@ -12,6 +12,7 @@ from sandbox.rules import Faults
 from sandbox.scene import Scene
 from sandbox.world import Task, World
 
+MIMES = {"mp4": "video/mp4", "pdf": "application/pdf"}
 RANGE = re.compile(r"bytes=(\d+)-(\d*)$")
 
 
@@ -39,13 +40,13 @@ class Files:
             return said
         data = await self.content(task, name)
         asked = self.faults.change("answer", scene, scene.request.headers.get("range"))
-        mime = "video/mp4" if name.endswith(".mp4") else "image/png"
+        mime = MIMES.get(name.rpartition(".")[2], "image/png")
         return self.faults.change("wire", scene, part(data, mime, asked))
 
     async def content(self, task: Task, name: str) -> bytes:
-        make = media.mp4 if name.endswith(".mp4") else media.png
+        make = {"mp4": media.mp4, "pdf": media.pdf}.get(name.rpartition(".")[2], media.png)
         if self.world.config.latency is not None:  # for measurements: one small file for all
-            return media.png("plain", "", "64x64") if make is media.png else media.mp4("plain", "", "256x256")
+            return make("plain", "", "256x256" if make is media.mp4 else "64x64")
         return await asyncio.to_thread(make, task.id, task.prompt, task.size)
 
 

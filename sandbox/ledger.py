@@ -1,18 +1,11 @@
-"""Every POST to an endpoint that costs money: what became of it, and what it cost."""
+"""Every POST that takes work on: what became of it, and what it cost."""
 
 from collections import Counter
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from sandbox import prices
 from sandbox.store import Row
-
-#: US dollars a call.
-PRICES = {
-    "glm-image": 0.015, "cogview-4-250304": 0.01, "cogvideox-3": 0.2, "viduq1-text": 0.4, "viduq1-image": 0.4,
-    "viduq1-start-end": 0.4, "vidu2-image": 0.2, "vidu2-start-end": 0.2, "vidu2-reference": 0.4,
-    "glm-asr-2512": 0.0024,
-}  # fmt: skip
-ASSUMED_PRICE = 0.01
 
 
 @dataclass(slots=True)
@@ -73,10 +66,10 @@ class Ledger:
         if entry.charged:
             self._know(entry)
 
-    def charge(self, entry: Entry, task_id: str | None) -> None:
-        """The submission is accepted, and on the bill."""
+    def charge(self, entry: Entry, task_id: str | None, cost: float | None) -> None:
+        """The submission is accepted, and on the bill: with this cost, or the price of a call."""
         entry.accepted = entry.charged = True
-        entry.cost = PRICES.get(entry.model, ASSUMED_PRICE)
+        entry.cost = prices.of_call(entry.model) if cost is None else cost
         entry.task_id = task_id
         self._know(entry)
 

@@ -41,6 +41,14 @@ def png(name: str, prompt: str, size: str) -> bytes:
     return out.getvalue()
 
 
+@lru_cache(maxsize=16)
+def pdf(name: str, prompt: str, size: str) -> bytes:
+    """The image as a page."""
+    out = io.BytesIO()
+    draw(name, prompt, size).save(out, "PDF")
+    return out.getvalue()
+
+
 @lru_cache(maxsize=64)
 def mp4(name: str, prompt: str, size: str) -> bytes:
     """A clip of one second in the asked shape, a quarter of its size: a bar runs across its prompt."""

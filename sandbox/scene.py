@@ -13,7 +13,7 @@ from sandbox.world import Task, World
 MARKER = re.compile(r"\[\[fault:([a-z_0-9]+)(?:@([a-z]+))?(?::([^\]]*))?\]\]")
 KEY = re.compile(r"\[\[key:([^\]]*)\]\]")
 #: Endpoints that are not submissions.
-STAGES = {"async_result": "poll", "file": "file"}
+STAGES = {"async_result": "poll", "agent_result": "poll", "agent_history": "poll", "file": "file"}
 
 Marker = tuple[str, str, str]
 
@@ -44,6 +44,8 @@ class Scene:
     count: int = 0
     done: bool = True
     wrapper: str = "bare"
+    #: Seconds over which a stream goes out.
+    pace_s: float = 0.0
     #: VALUE of the fault that acts now, and its rule's parameters.
     value: str | None = None
     params: dict[str, Any] = field(default_factory=dict)

@@ -1,10 +1,9 @@
-"""What the paid endpoints do with a call that was let in: check, charge when they accept, and answer."""
+"""What the media endpoints do with a call that was let in: charge when they accept, and answer."""
 
 import asyncio
 import binascii
 import json
 from base64 import b64decode
-from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -127,15 +126,6 @@ async def transcription(scene: Scene, entry: Entry, given: Given) -> Answer | Re
         "model": scene.model,
         "text": text,
     }
-
-
-#: Endpoint → its work. A further one is a function here, a check in checks.py and a path in app.py.
-WORK: dict[str, Callable[[Scene, Entry, Given], Awaitable[Answer | Refusal]]] = {
-    "image": image,
-    "image_async": image_async,
-    "video": video,
-    "transcription": transcription,
-}
 
 
 def repeated(scene: Scene, entry: Entry) -> Entry | None:

@@ -23,6 +23,14 @@ TIMES = {
     "submit": (0.6, 0.4),
     "video": (70.0, 0.4),
     "transcription": (1.2, 0.4),
+    "chat": (4.0, 0.5),
+    "code": (6.0, 0.5),
+    "agent": (6.0, 0.5),
+    "agent_task": (70.0, 0.4),
+    "tokenizer": (0.2, 0.3),
+    "web_search": (1.5, 0.4),
+    "reader": (2.0, 0.4),
+    "file_upload": (0.5, 0.3),
 }
 
 
@@ -45,6 +53,8 @@ class Task:
     holds_slot: bool = False
     #: The id that its client was told, if another.
     alias: str | None = None
+    #: Whose work it is, if an agent's.
+    agent_id: str | None = None
 
     def row(self) -> Row:
         return "task", self.id, asdict(self)
@@ -94,7 +104,7 @@ class World:
             if own is not None:
                 median, spread = own if isinstance(own, list) else (own, 0.0)
                 return median * self.random.lognormvariate(0.0, spread)
-        if config.latency is not None and what != "video":
+        if config.latency is not None and what not in {"video", "agent_task"}:
             return config.latency
         median, spread = TIMES[what]
         return median * self.random.lognormvariate(0.0, spread) / config.speed
@@ -108,9 +118,16 @@ class World:
         self._keep(entry)
         return entry
 
-    def accept(self, entry: Entry, task: Task | None = None) -> None:
-        """Charge a submission, and know its task: both or, when killed in between, neither."""
-        self.ledger.charge(entry, task.id if task else None)
+    def accept(
+        self, entry: Entry, task: Task | None = None, *, cost: float | None = None, charged: bool = True
+    ) -> None:
+        """Charge a submission, and know its task: both or, when killed in between, neither.
+
+        cost: US dollars, where it is not the price of a call.
+        """
+        if charged:
+            self.ledger.charge(entry, task.id if task else None, cost)
+        entry.accepted = True
         if task:
             self.add(task)
         self._keep(entry, task)

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from provider.events import BrokenStreamError, TranscriptStream
-from sandbox.streams import streamed
+from sandbox.streams import Events, transcript
 
 ANSWER = {"id": "t1", "created": 7, "model": "glm-asr-2512", "text": "The fog – at läst"}
 
@@ -13,6 +13,10 @@ ANSWER = {"id": "t1", "created": 7, "model": "glm-asr-2512", "text": "The fog �
 def fed(data: bytes, size: int) -> tuple[TranscriptStream, str]:
     stream = TranscriptStream()
     return stream, "".join(stream.feed(data[start : start + size]) for start in range(0, len(data), size))
+
+
+def streamed(answer: dict[str, object]) -> Events:
+    return Events(transcript(answer, {}))
 
 
 def event(**fields: object) -> bytes:

@@ -1,7 +1,7 @@
 """One request is one call: makes it, and says what came of it. Never tries a paid one again."""
 
 import logging
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -14,10 +14,11 @@ from httpx_aiohttp import AiohttpTransport
 
 from provider.endpoints import ENDPOINTS, Endpoint
 from provider.errors import AnswerLost, NotSent, ProviderError, Rejected
+from provider.events import AnswerStream, BrokenStreamError, read_body
 from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back
 from provider.redact import excerpt, redact, redact_bytes
 from provider.rulings import PROBE_S, rule
-from provider.unwrap import find_error, is_answer, is_providers, parse, retry_after_s, unwrap
+from provider.unwrap import find_error, is_answer, is_providers, retry_after_s, unwrap
 from provider.wire import Answer, Request
 
 CONNECT_TIMEOUT_S = 10.0
@@ -36,6 +37,7 @@ for name in ("httpx", "httpcore", "aiohttp"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
 Style = Literal["auto", "proxy", "direct"]
+OnText = Callable[[str], None]
 
 
 class DownloadError(Exception):
@@ -96,25 +98,26 @@ class Client:
         finally:
             await response.aclose()
 
-    async def send(self, request: Request) -> Answer:
+    async def send(self, request: Request, *, on_text: OnText | None = None) -> Answer:
         """Make one call. Raises NotSent, Rejected or AnswerLost.
 
         Where an endpoint's URL differs between the formats, the one that worked last goes
-        first, and the other is tried only as `may_fall_back` allows.
+        first, and the other is tried only as `may_fall_back` allows. `on_text` gets the text of a
+        streamed answer as it comes.
         """
         endpoint = ENDPOINTS[request.endpoint]
         if self._direct or endpoint.old_path is None:
-            answer, _ = await self._call(request, endpoint, NEW)
+            answer, _ = await self._call(request, endpoint, NEW, on_text)
             return answer
         known = await self._formats.get(request.endpoint)
         first, second = (OLD, NEW) if known == OLD else (NEW, OLD)
         try:
-            answer, _ = await self._call(request, endpoint, first)
+            answer, _ = await self._call(request, endpoint, first, on_text)
         except ProviderError as error:
             if error.seen is None or not may_fall_back(endpoint, error.seen):
                 raise
             try:
-                answer, status = await self._call(request, endpoint, second)
+                answer, status = await self._call(request, endpoint, second, on_text)
             except ProviderError as other:
                 if other.seen is not None and other.seen.from_provider:
                     await self._formats.remember(request.endpoint, second, "the provider answered there")
@@ -126,7 +129,9 @@ class Client:
                 await self._formats.remember(request.endpoint, first, f"HTTP {answer.http_status}")
         return answer
 
-    async def _call(self, request: Request, endpoint: Endpoint, url_format: str) -> tuple[Answer, int]:
+    async def _call(
+        self, request: Request, endpoint: Endpoint, url_format: str, on_text: OnText | None
+    ) -> tuple[Answer, int]:
         body: dict[str, Any] = {}
         if request.upload is not None:
             upload = request.upload
@@ -134,15 +139,21 @@ class Client:
         elif request.json is not None:
             body = {"json": request.json}
         url = self._url(endpoint, request, url_format)
+        heard: list[bytes] = []
         try:
             made = httpx.Request(
                 endpoint.method, url, headers=self._headers, extensions=timeouts(request.read_timeout_s), **body
             )
             async with self._exchange(made) as response:
-                await response.aread()
+                if request.stream and response.is_success:
+                    await listen(response, heard, on_text)
+                    whole = httpx.Response(response.status_code, content=b"".join(heard))
+                else:
+                    await response.aread()
+                    whole = response
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise self._transport_error(error, endpoint) from None
-        return self._read(response, endpoint), response.status_code
+            raise self._transport_error(error, endpoint, b"".join(heard)) from None
+        return self._read(whole, endpoint), whole.status_code
 
     def _url(self, endpoint: Endpoint, request: Request, url_format: str) -> str:
         path = {name: quote(value, safe="") for name, value in request.path.items()}
@@ -153,8 +164,11 @@ class Client:
             return self._base + endpoint.old_path + query + "".join(f"&{key}={value}" for key, value in path.items())
         return self._base + endpoint.new_path.format(**path) + query
 
-    def _transport_error(self, error: Exception, endpoint: Endpoint) -> ProviderError:
-        """No answer. httpx-aiohttp takes a connection that was lost for one that was not made: ask aiohttp."""
+    def _transport_error(self, error: Exception, endpoint: Endpoint, heard: bytes) -> ProviderError:
+        """No answer, or the start of a stream.
+
+        httpx-aiohttp takes a connection that was lost for one that was not made: ask aiohttp.
+        """
         cause = error.__cause__ or error
         unsent = isinstance(
             cause,
@@ -170,7 +184,8 @@ class Client:
         if unsent:
             made = NotSent(f"the API could not be reached: {what}", ruling=ruling)
         else:
-            made = AnswerLost(f"the answer was lost: {what}", ruling=ruling)
+            start = excerpt(heard, self._token) if heard else None
+            made = AnswerLost(f"the answer was lost: {what}", ruling=ruling, excerpt=start)
         return seen_as(made, Seen(answered=False, sent=not unsent))
 
     def _read(self, response: httpx.Response, endpoint: Endpoint) -> Answer:
@@ -179,8 +194,10 @@ class Client:
         raw = redact_bytes(response.content, self._token)
         body: Any = None
         try:
-            body = parse(raw)
+            body = read_body(raw)
             inner = unwrap(body)
+        except BrokenStreamError as broken:
+            raise self._unreadable(response, endpoint, broken.code or "stream_broken", f"in which {broken}") from None
         except ValueError:
             if 200 <= status < 300:
                 raise self._unreadable(response, endpoint, "not_json", "that is no JSON") from None
@@ -274,6 +291,24 @@ class Client:
             except TRANSPORT_ERRORS as error:
                 raise broken_off(error) from None
         raise DownloadError(f"the result's URL redirects more than {MAX_REDIRECTS} times")
+
+
+async def listen(response: httpx.Response, heard: list[bytes], on_text: OnText | None) -> None:
+    """Hear a streamed answer until it says that it is over, or ends; what was heard stays there if it breaks off.
+
+    One that is no stream, although that was asked for, is heard all the same.
+    """
+    stream = AnswerStream()
+    async for chunk in response.aiter_bytes():
+        heard.append(chunk)
+        try:
+            text = stream.feed(chunk)
+        except BrokenStreamError:
+            return  # it is read as a whole next, and found broken there
+        if text and on_text is not None:
+            on_text(text)
+        if stream.done or stream.error is not None:
+            return
 
 
 TRANSPORT_ERRORS = (httpx.HTTPError, httpx.InvalidURL, aiohttp.ClientError, OSError)

@@ -25,7 +25,8 @@ class Request:
     """One call. `endpoint` names an entry of `provider.endpoints.ENDPOINTS`.
 
     `json` is a JSON body; `form` with `upload` a multipart one; `path` fills the
-    endpoint's path parameters. `read_timeout_s`: seconds to wait for the answer.
+    endpoint's path parameters. `read_timeout_s`: seconds to wait for the answer. `stream`: it was
+    asked to come as events, and is read as they come; then they are seconds between two of them.
     """
 
     endpoint: str
@@ -34,11 +35,12 @@ class Request:
     upload: Upload | None = None
     path: Mapping[str, str] = field(default_factory=dict)
     read_timeout_s: float = 60.0
+    stream: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answer:
-    """A success. `body` is unwrapped; `raw` is the response as it came, the token taken out."""
+    """A success. `body` is unwrapped, and what a call without a stream has; `raw` came so, but for the token."""
 
     http_status: int
     body: Json

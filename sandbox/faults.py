@@ -81,6 +81,7 @@ FAULTS: dict[str, Fault] = {
     "stream_comments": Fault("wire", mangle.stream_comments),
     "stream_broken_line": Fault("wire", mangle.stream_broken_line),
     "stream_no_done": Fault("wire", mangle.stream_no_done),
+    "stream_error": Fault("wire", mangle.stream_error),
     "stream_bare_done": Fault("wire", mangle.stream_bare_done),
     # polls
     "unknown_task": Fault("before", refuses(REFUSALS["unknown_task"]), POLL),

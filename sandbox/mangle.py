@@ -151,6 +151,13 @@ def stream_no_done(_scene: Scene, response: Response) -> Response:
     return again(response, bytes_of(response).replace(b"data: [DONE]\n\n", b""))
 
 
+def stream_error(scene: Scene, response: Response) -> Response:
+    """An error in the place of the event of that number, VALUE (2, from 1); nothing after it."""
+    events = bytes_of(response).split(b"\n\n")
+    said = b'data: {"error": {"code": "1234", "message": "Network error"}}'
+    return again(response, b"\n\n".join([*events[: max(int(scene.number(2)) - 1, 0)], said, b""]))
+
+
 def stream_bare_done(_scene: Scene, response: Response) -> Response:
     """No deltas: the last event has all the text."""
     return again(response, b"\n\n".join(bytes_of(response).split(b"\n\n")[-3:]))

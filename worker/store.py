@@ -10,7 +10,8 @@ from typing import Any
 from models.recordings import PIECES
 from models.transitions import Fetch, StoredOutput
 from provider.client import DownloadError
-from provider.unwrap import parse, unwrap
+from provider.events import read_body
+from provider.unwrap import unwrap
 from worker import verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
@@ -77,7 +78,7 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
 
 async def found_in(fetch: Fetch, desk: Desk) -> Result:
     """What there is to store: what the answer names, or, for a recording, its pieces' texts put together."""
-    answer = unwrap(parse(fetch.answer))
+    answer = unwrap(read_body(fetch.answer))
     if fetch.remote_id != PIECES:
         return KINDS[fetch.kind].read(answer)
     from worker.gather import transcript_of  # noqa: PLC0415 - numpy, for recordings alone

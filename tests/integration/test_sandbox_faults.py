@@ -259,6 +259,7 @@ STREAMS = {
     "stream_broken_line": ["broken", "delta", "done", "[DONE]"],
     "stream_no_done": ["delta", "delta", "done"],
     "stream_bare_done": ["done", "[DONE]"],
+    "stream_error": ["delta", "error"],
 }
 
 
@@ -271,7 +272,8 @@ def test_streams(api: SandboxProcess, fault: str) -> None:
         if data == "[DONE]":
             return data
         try:
-            return str(json.loads(data)["type"]).rpartition(".")[2]
+            event = json.loads(data)
+            return "error" if "error" in event else str(event["type"]).rpartition(".")[2]
         except ValueError:
             return "broken"
 

@@ -46,6 +46,7 @@ class TranscriptionArgs(Args):
     file: Text = Field(min_length=1)
     prompt: Text | None = Field(default=None, max_length=7999)
     hotwords: Annotated[list[Text] | None, Cell] = Field(default=None, max_length=100)
+    stream: bool | None = None
     # The seed's own fields: not in Z.AI's documents, sent as they are.
     language: Text | None = None
     temperature: float | None = Field(default=None, ge=0, le=2)
@@ -136,6 +137,7 @@ def request(args: Json, intent: Intent) -> Request:
         form={**form, "request_id": intent.request_id},
         upload=Upload(filename=f"{intent.job_id}-{intent.request_id}{suffix}", mime=MIMES[suffix], source=args["file"]),
         read_timeout_s=300.0,
+        stream=bool(args.get("stream")),
     )
 
 

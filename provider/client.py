@@ -13,9 +13,10 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 
 from provider.endpoints import ENDPOINTS, Endpoint
-from provider.errors import AnswerLost, NotSent, ProviderError, Rejected
+from provider.errors import Action, AnswerLost, NotSent, ProviderError, Rejected, Ruling
 from provider.events import AnswerStream, BrokenStreamError, read_body
 from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back
+from provider.names import as_sent
 from provider.redact import excerpt, redact, redact_bytes
 from provider.rulings import PROBE_S, rule
 from provider.unwrap import find_error, is_answer, is_providers, retry_after_s, unwrap
@@ -137,7 +138,7 @@ class Client:
             upload = request.upload
             body = {"data": dict(request.form or {}), "files": {"file": (upload.filename, upload.data, upload.mime)}}
         elif request.json is not None:
-            body = {"json": request.json}
+            body = {"json": as_sent(request.endpoint, endpoint, request.json, direct=self._direct)}
         url = self._url(endpoint, request, url_format)
         heard: list[bytes] = []
         try:
@@ -157,12 +158,15 @@ class Client:
 
     def _url(self, endpoint: Endpoint, request: Request, url_format: str) -> str:
         path = {name: quote(value, safe="") for name, value in request.path.items()}
+        here = endpoint.direct_path if self._direct else endpoint.new_path
+        if here is None:
+            raise not_offered(request.endpoint, direct=self._direct)
         if self._direct:
-            return self._base + endpoint.direct_path.format(**path)
+            return self._base + here.format(**path)
         query = f"?api_token={quote(self._token, safe='')}"
         if url_format == OLD and endpoint.old_path is not None:
             return self._base + endpoint.old_path + query + "".join(f"&{key}={value}" for key, value in path.items())
-        return self._base + endpoint.new_path.format(**path) + query
+        return self._base + here.format(**path) + query
 
     def _transport_error(self, error: Exception, endpoint: Endpoint, heard: bytes) -> ProviderError:
         """No answer, or the start of a stream.
@@ -332,6 +336,12 @@ def broken_off(error: Exception) -> DownloadError:
     if isinstance(cause, NO_URL) or isinstance(error, NO_URL):
         return DownloadError("the result's URL is no http(s) URL", gone=True)
     return DownloadError(f"the download broke off: {type(cause).__name__}")
+
+
+def not_offered(name: str, *, direct: bool) -> NotSent:
+    """No path leads there on this side of the API."""
+    side, other = ("Z.AI directly", "through the proxy") if direct else ("through the proxy", "at Z.AI directly")
+    return NotSent(f"{name} is not offered {side}, only {other}", ruling=Ruling(Action.FAIL), code="not_offered")
 
 
 def timeouts(read_s: float) -> dict[str, Any]:

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 import pytest
 
 from provider.client import Client, DownloadError
+from provider.errors import Action, NotSent
 from provider.formats import Forgetful
 from provider.wire import Request
 from sandbox import process
@@ -39,6 +40,35 @@ def test_as_many_calls_are_under_way_as_are_asked_for(stand_in: SandboxProcess) 
 
     asyncio.run(many())
     assert stand_in.summary()["max_in_flight"][MODEL] == 150
+
+
+@pytest.mark.parametrize("side", ["proxy", "direct"])
+def test_the_seeds_names_and_zais_are_both_understood(stand_in: SandboxProcess, side: str) -> None:
+    base = stand_in.proxy_base_url if side == "proxy" else stand_in.direct_base_url
+
+    async def search(**body: object) -> int:
+        client = Client(base_url=base, token=stand_in.token, formats=Forgetful())
+        try:
+            answer = await client.send(Request(endpoint="web_search", json=body))
+        finally:
+            await client.close()
+        return len(answer.body["search_result"])
+
+    assert asyncio.run(search(query="fog", max_results=2)) == 2
+    assert asyncio.run(search(search_query="fog", count=3)) == 3
+
+
+def test_what_the_proxy_does_not_offer_is_not_sent(stand_in: SandboxProcess) -> None:
+    async def ask() -> None:
+        client = made_for(stand_in)
+        try:
+            await client.send(Request(endpoint="image_async", json={"model": "glm-image", "prompt": "x"}))
+        finally:
+            await client.close()
+
+    with pytest.raises(NotSent, match="image_async is not offered through the proxy") as failed:
+        asyncio.run(ask())
+    assert failed.value.ruling.action is Action.FAIL
 
 
 def test_a_download_follows_redirects_and_says_when_there_is_no_file(stand_in: SandboxProcess) -> None:

@@ -6,8 +6,8 @@ from provider.endpoints import ENDPOINTS, Endpoint
 from provider.formats import Seen, may_fall_back
 
 POLL = ENDPOINTS["async_result"]
-#: As the agents' endpoint: paid, with URLs that differ.
-AGENT = Endpoint(method="POST", new_path="/api/v1/agents", old_path="/v1/agents", direct_path="/v1/agents")
+#: Paid, with URLs that differ.
+AGENT = ENDPOINTS["agent"]
 
 
 def answered(status: int, *, code: str | None = None, provider: bool = False, json: bool = True) -> Seen:

@@ -32,7 +32,7 @@ async def agent(scene: Scene, entry: Entry, given: Given) -> Answer | Refusal:
         entry.accepted, entry.task_id = True, first.task_id
     else:
         scene.world.accept(entry, cost=prices.of_tokens(scene.model, body["usage"]))
-    await wait(scene, given, scene.world.seconds("agent", scene.model))
+    await wait(scene, scene.world.seconds("agent", scene.model))
     return body
 
 

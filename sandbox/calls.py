@@ -43,6 +43,7 @@ class Calls:
         )
         scene = Scene(self.world, request, endpoint, entry.model, text, entry)
         scene.wrapper = "bare" if is_direct(request) else self.world.config.wrapper
+        scene.streams = asks_stream(given.fields)
         said = await self.live(scene, given)
         code = said.code if isinstance(said, Refusal) else None
         response = envelope.refused(scene, said) if isinstance(said, Refusal) else said
@@ -75,7 +76,7 @@ class Calls:
         if said := faults.first("after", scene):
             return said
         made = faults.change("answer", scene, made)
-        if post.events and asks_stream(given.fields):
+        if post.events and scene.streams:
             return faults.change("wire", scene, Events(post.events(made, given.fields), scene.pace_s))
         return faults.change("wire", scene, envelope.wrapped(scene, made))
 

@@ -51,13 +51,13 @@ async def answer(scene: Scene, entry: Entry, given: Given, what: str) -> Answer 
         entry.accepted, entry.task_id = True, first.task_id
     else:
         world.accept(entry, cost=prices.of_tokens(scene.model, body["usage"]))
-    await wait(scene, given, world.seconds(what, scene.model))
+    await wait(scene, world.seconds(what, scene.model))
     return body
 
 
-async def wait(scene: Scene, given: Given, seconds: float) -> None:
+async def wait(scene: Scene, seconds: float) -> None:
     """Until the answer may go out: of a stream, its start. The proxy hands a stream on when all of it is there."""
-    if asks_stream(given.fields) and scene.direct:
+    if scene.streams and scene.direct:
         scene.pace_s = seconds * (1 - FIRST)
         seconds *= FIRST
         scene.world.limits.hold(scene.model, scene.world.now() + seconds + scene.pace_s)

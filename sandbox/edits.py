@@ -95,6 +95,74 @@ def no_text(_scene: Scene, body: Body) -> Body:
     return without(body, "text")
 
 
+# -- answers of chats and agents -----------------------------------------------------------------------
+
+
+def words(scene: Scene, body: Body) -> Body:
+    """The answer's words are VALUE of `TEXTS`."""
+    return said(body, lambda message: {**message, "content": TEXTS[scene.value or "empty"]})
+
+
+def no_json(_scene: Scene, body: Body) -> Body:
+    """Not the JSON that was asked for: in a fence, as models write it."""
+    return said(body, lambda message: {**message, "content": f"Here it is:\n```json\n{message.get('content')}\n```"})
+
+
+def no_choices(_scene: Scene, body: Body) -> Body:
+    return {**body, "choices": []} if "choices" in body else body
+
+
+def no_usage(_scene: Scene, body: Body) -> Body:
+    return without(body, "usage")
+
+
+def cached_tokens(scene: Scene, body: Body) -> Body:
+    """VALUE of the prompt's tokens came from the cache."""
+    usage = body.get("usage")
+    if not isinstance(usage, dict):
+        return body
+    return {**body, "usage": {**usage, "prompt_tokens_details": {"cached_tokens": int(scene.number(10))}}}
+
+
+def finish(scene: Scene, body: Body) -> Body:
+    """It ends for the reason VALUE (sensitive) after half of its words."""
+
+    def cut(message: Body) -> Body:
+        whole = message.get("content")
+        return {**message, "content": whole[: len(whole) // 2]} if isinstance(whole, str) else message
+
+    made = said(body, cut)
+    ends = [{**choice, "finish_reason": scene.value or "sensitive"} for choice in made.get("choices") or []]
+    return {**made, "choices": ends} if "choices" in made else made
+
+
+def agent_messages(_scene: Scene, body: Body) -> Body:
+    """An agent's `message` is called `messages`, and the other way round: the documents disagree."""
+    swapped = {"message": "messages", "messages": "message"}
+    choices = [{swapped.get(name, name): each for name, each in choice.items()} for choice in body.get("choices") or []]
+    return {**body, "choices": choices} if "choices" in body else body
+
+
+def stream_ignored(scene: Scene, body: Body) -> Body:
+    """Plain JSON, although a stream was asked for."""
+    scene.streams = False
+    return body
+
+
+def stream_unasked(scene: Scene, body: Body) -> Body:
+    """A stream, although none was asked for."""
+    scene.streams = True
+    return body
+
+
+def said(body: Body, change: Callable[[Body], Body]) -> Body:
+    """Each message of a chat's choices changed."""
+    choices = body.get("choices")
+    if not isinstance(choices, list) or not all(isinstance(each.get("message"), dict) for each in choices):
+        return body
+    return {**body, "choices": [{**each, "message": change(each["message"])} for each in choices]}
+
+
 # -- answers to polls ----------------------------------------------------------------------------------
 
 

@@ -56,6 +56,15 @@ FAULTS: dict[str, Fault] = {
     "wrapper": Fault("answer", edits.wrapper),
     "text": Fault("answer", edits.text),
     "no_text": Fault("answer", edits.no_text),
+    "words": Fault("answer", edits.words),
+    "no_json": Fault("answer", edits.no_json),
+    "no_choices": Fault("answer", edits.no_choices, BOTH),
+    "no_usage": Fault("answer", edits.no_usage),
+    "cached_tokens": Fault("answer", edits.cached_tokens),
+    "finish": Fault("answer", edits.finish),
+    "agent_messages": Fault("answer", edits.agent_messages, BOTH),
+    "stream_ignored": Fault("answer", edits.stream_ignored),
+    "stream_unasked": Fault("answer", edits.stream_unasked),
     # how it goes out
     "truncated": Fault("wire", mangle.truncated),
     "html": Fault("wire", mangle.html),
@@ -82,6 +91,7 @@ FAULTS: dict[str, Fault] = {
     "stream_broken_line": Fault("wire", mangle.stream_broken_line),
     "stream_no_done": Fault("wire", mangle.stream_no_done),
     "stream_error": Fault("wire", mangle.stream_error),
+    "stream_cut": Fault("wire", mangle.stream_cut),
     "stream_bare_done": Fault("wire", mangle.stream_bare_done),
     # polls
     "unknown_task": Fault("before", refuses(REFUSALS["unknown_task"]), POLL),

@@ -132,7 +132,7 @@ def keepalive_reset(_scene: Scene, response: Response) -> Response:
     return LastOne(response, at_once=False)
 
 
-# -- streams of a transcription ----------------------------------------------------------------------
+# -- streams ----------------------------------------------------------------------
 
 
 def stream_crlf(_scene: Scene, response: Response) -> Response:
@@ -152,10 +152,17 @@ def stream_no_done(_scene: Scene, response: Response) -> Response:
 
 
 def stream_error(scene: Scene, response: Response) -> Response:
-    """An error in the place of the event of that number, VALUE (2, from 1); nothing after it."""
+    """An error in the place of the event of that number, VALUE (2, from 1); nothing after it. Or VALUE is N/CODE."""
+    number, _, code = (scene.value or "2").partition("/")
     events = bytes_of(response).split(b"\n\n")
-    said = b'data: {"error": {"code": "1234", "message": "Network error"}}'
-    return again(response, b"\n\n".join([*events[: max(int(scene.number(2)) - 1, 0)], said, b""]))
+    said = f'data: {{"error": {{"code": "{code or "1234"}", "message": "Network error"}}}}'.encode()
+    return again(response, b"\n\n".join([*events[: max(int(number) - 1, 0)], said, b""]))
+
+
+def stream_cut(_scene: Scene, response: Response) -> Response:
+    """Half of the events, then a clean end, as from a gateway that gave up."""
+    events = bytes_of(response).split(b"\n\n")
+    return again(response, b"\n\n".join([*events[: len(events) // 2], b""]))
 
 
 def stream_bare_done(_scene: Scene, response: Response) -> Response:

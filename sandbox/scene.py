@@ -44,7 +44,8 @@ class Scene:
     count: int = 0
     done: bool = True
     wrapper: str = "bare"
-    #: Seconds over which a stream goes out.
+    #: It is to be answered with a stream; the seconds over which that goes out.
+    streams: bool = False
     pace_s: float = 0.0
     #: VALUE of the fault that acts now, and its rule's parameters.
     value: str | None = None

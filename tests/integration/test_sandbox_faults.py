@@ -21,8 +21,10 @@ PATHS = {
     "image": "/zai/api/paas/v4/generate/image",
     "video": "/zai/api/paas/v4/videos/generations",
     "transcription": "/zai/api/paas/v4/audio/transcriptions",
+    "chat": "/zai/api/paas/v4/chat/completions",
+    "agent": "/zai/api/v1/agents",
 }
-MODELS = {"image": "cogview-4-250304", "video": "viduq1-text", "transcription": "glm-asr-2512"}
+MODELS = {"image": "cogview-4-250304", "video": "viduq1-text", "transcription": "glm-asr-2512", "chat": "glm-4.6"}
 AUDIO = wav(speak(["amber", "ocean"]))
 #: Seconds to read: for those that answer, and for those that never do.
 PATIENT, IMPATIENT = 10.0, 0.2
@@ -56,6 +58,10 @@ def ask(
 ) -> httpx.Response:
     http = http or api.http
     url = f"{api.url}{PATHS[endpoint]}?api_token={api.token}"
+    if endpoint in {"chat", "agent"}:
+        message = {"role": "user", "content": f"a cat {marker}"}
+        body = {"model": "glm-4.6", "agent_id": "general_translation", "messages": [message], **body}
+        return http.post(url, json=body, timeout=read_s)
     fields = {"model": MODELS[endpoint], "prompt": f"a cat {marker}", **body}
     if endpoint == "transcription":
         return http.post(url, data=fields, files={"file": ("a.wav", AUDIO, "audio/wav")}, timeout=read_s)
@@ -228,6 +234,14 @@ ANSWERS: dict[str, tuple[str, Callable[[dict[str, Any]], Any], Any]] = {
     "extra_fields": ("video", lambda body: "usage" in body, True),
     "no_text": ("transcription", lambda body: "text" in body, False),
     **{f"text:{kind}": ("transcription", lambda body: body["text"], text) for kind, text in TEXTS.items()},
+    "words:rtl": ("chat", lambda body: body["choices"][0]["message"]["content"], TEXTS["rtl"]),
+    "no_json": ("chat", lambda body: body["choices"][0]["message"]["content"][:20], "Here it is:\n```json\n"),
+    "no_choices": ("chat", lambda body: body["choices"], []),
+    "no_usage": ("chat", lambda body: "usage" in body, False),
+    "cached_tokens:3": ("chat", lambda body: body["usage"]["prompt_tokens_details"], {"cached_tokens": 3}),
+    "finish": ("chat", lambda body: body["choices"][0]["finish_reason"], "sensitive"),
+    "finish:length": ("chat", lambda body: body["choices"][0]["message"]["content"], "You aske"),
+    "agent_messages": ("agent", lambda body: "message" in body["choices"][0], True),
 }
 
 
@@ -470,11 +484,32 @@ def test_files_expire(api: SandboxProcess) -> None:
     assert get(api, url).status_code == 403
 
 
+# -- streams of chats ------------------------------------------------------------------------------------
+
+CHAT_STREAMS: dict[str, tuple[dict[str, Any], str, str]] = {
+    # how it is asked → what comes, and how that ends
+    "stream_ignored": ({"stream": True}, "application/json", ""),
+    "stream_unasked": ({}, "text/event-stream", "[DONE]"),
+    "stream_error:3/1301": ({"stream": True}, "text/event-stream", "Network error"),
+    "stream_cut": ({"stream": True}, "text/event-stream", "data: {"),
+}
+
+
+@pytest.mark.parametrize("fault", CHAT_STREAMS)
+def test_streams_of_chats(api: SandboxProcess, fault: str) -> None:
+    body, kind, end = CHAT_STREAMS[fault]
+    answer = ask(api, f"thinking [[fault:{fault}]]", "chat", **body)
+    assert answer.headers["content-type"].startswith(kind)
+    assert end in answer.text.strip().splitlines()[-1]
+    assert ("[DONE]" in answer.text) is (end == "[DONE]")
+    assert in_ledger(api) == (1, 1, 1)
+
+
 # -- all of them -----------------------------------------------------------------------------------------
 
 
 def test_every_fault_is_played_here() -> None:
-    tables = (WIRE, ANSWERS, STREAMS, POLLS, FILES)
+    tables = (WIRE, ANSWERS, STREAMS, CHAT_STREAMS, POLLS, FILES)
     played = {fault.partition(":")[0].partition("@")[0] for table in tables for fault in table}
     played |= {*REFUSALS, *SHAPES, "reset_reading", "keepalive_reset", "wrapper", "literal_id", "new_format_hangs"} | {
         f"{name}_after" for name in LATE

@@ -10,6 +10,7 @@ from starlette.routing import Route
 from sandbox.calls import Calls
 from sandbox.control import Control
 from sandbox.files import Files
+from sandbox.lists import Lists
 from sandbox.posts import POSTS
 from sandbox.results import Results
 from sandbox.rules import Faults
@@ -25,6 +26,7 @@ def make_app(world: World, faults: Faults) -> Starlette:
         return JSONResponse({"message": "Not Found"}, 404)
 
     routes = [Route(f"/{folder}/{{name}}", files.file) for folder in ("files", "signed")]
+    routes += Lists(world, faults).routes()
     return Starlette(
         routes=[*posts(calls), *polls(results), *routes, *Control(world, faults).routes()],
         exception_handlers={404: nothing},

@@ -32,6 +32,8 @@ class Config:
     file_ttl_s: float = 86400.0
     #: A Retry-After to go with limits that are really reached. The real API sends none.
     retry_after: str | None = None
+    #: Path → fields, or null: what the proxy's description of itself says otherwise (`sandbox/definitions.py`).
+    definition: dict[str, Any] = field(default_factory=dict)
     #: The proxy keeps uploads in one folder under their own names.
     shared_uploads: bool = True
 

@@ -19,7 +19,7 @@ class Json(JSONResponse):
             return json.dumps(content).encode()
 
 
-def wrapped(scene: Scene, body: dict[str, Any]) -> Response:
+def wrapped(scene: Scene, body: dict[str, Any] | list[Any]) -> Response:
     """A success, as its side of the API writes it."""
     match scene.wrapper:
         case "data":

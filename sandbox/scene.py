@@ -13,7 +13,8 @@ from sandbox.world import Task, World
 MARKER = re.compile(r"\[\[fault:([a-z_0-9]+)(?:@([a-z]+))?(?::([^\]]*))?\]\]")
 KEY = re.compile(r"\[\[key:([^\]]*)\]\]")
 #: Endpoints that are not submissions.
-STAGES = {"async_result": "poll", "agent_result": "poll", "agent_history": "poll", "file": "file"}
+STAGES = {"async_result": "poll", "agent_result": "poll", "agent_history": "poll", "models": "list", "echo": "list",
+          "definition": "list", "file": "file"}  # fmt: skip
 
 Marker = tuple[str, str, str]
 
@@ -53,7 +54,7 @@ class Scene:
 
     @property
     def stage(self) -> str:
-        """submit, poll or file."""
+        """submit, poll, list or file."""
         return STAGES.get(self.endpoint, "submit")
 
     @property

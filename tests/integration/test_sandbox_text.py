@@ -271,6 +271,43 @@ def test_a_page_is_read(api: SandboxProcess) -> None:
     assert code(post(api, "/paas/v4/reader", {"url": "fog"})) == (400, "1214")
 
 
+# -- lists ---------------------------------------------------------------------------------------------
+
+
+def get(api: SandboxProcess, path: str, **query: str) -> httpx.Response:
+    return api.http.get(f"{api.url}{path}", params={"api_token": api.token, **query})
+
+
+def test_models_are_listed_on_both_sides(api: SandboxProcess) -> None:
+    wrapped = inner(get(api, "/zai/v1/models"))
+    bare = api.http.get(f"{api.url}/api/paas/v4/models", headers={"Authorization": f"Bearer {api.token}"}).json()
+    assert wrapped == bare
+    assert {"glm-4.6", "cogvideox-3"} <= {each["id"] for each in wrapped["data"]}
+    assert api.http.get(f"{api.url}/zai/v1/models").status_code == 401
+
+
+def test_the_proxy_describes_itself_in_one_form_or_both(api: SandboxProcess) -> None:
+    new, old = (api.http.get(f"{api.url}/zai/{form}").json()["paths"] for form in ("openapi", "definition"))
+    assert new["/api/paas/v4/async-result/{id}"]["get"]["parameters"][0]["in"] == "path"
+    assert old["/api/paas/v4/async-result/id"]["get"]["parameters"][0]["in"] == "query"
+    assert ("/api/v1/agents" in new, "/v1/agents" in old) == (True, True)
+    api.change("config", formats="old", definition={"/v1/agents": None, "/new": {"a": "string"}})
+    assert api.http.get(f"{api.url}/zai/openapi").status_code == 404
+    changed = api.http.get(f"{api.url}/zai/definition").json()["paths"]
+    assert ("/v1/agents" in changed, "/new" in changed) == (False, True)
+    assert api.http.get(f"{api.url}/openai/definition").status_code == 422
+
+
+def test_another_provider_is_behind_the_proxy(api: SandboxProcess) -> None:
+    assert get(api, "/echo/resource").json() == {"data": [{"id": "1"}, {"id": "2"}]}
+    assert inner(get(api, "/echo/resource/7", limit="2"))["query"] == {"limit": "2"}
+    assert inner(get(api, "/echo/resource/id", id="7"))["format"] == "old"
+    said = inner(api.http.post(f"{api.url}/echo/resource/7?api_token={api.token}", json={"a": 1}))
+    assert said == {"id": "7", "format": "new", "method": "POST", "query": {}, "body": {"a": 1}}
+    api.change("config", formats="old")
+    assert get(api, "/echo/resource/7").json() == {"message": "Not Found"}
+
+
 def test_a_file_is_uploaded(api: SandboxProcess) -> None:
     url = f"{api.url}/zai/api/paas/v4/files?api_token={api.token}"
     body = inner(api.http.post(url, data={"purpose": "agent"}, files={"file": ("terms.txt", b"fog\n")}))

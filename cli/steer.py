@@ -20,13 +20,13 @@ from worker.costs import costs as read_costs
 from worker.fields import parse_time
 from worker.kick import kick
 from worker.kind import ASSUMED_CONCURRENCY
-from worker.kinds import KIND_OF
+from worker.kinds import KINDS_OF
 from worker.waiting import why
 
 
 def warn_unknown(model: str) -> None:
     """Providers add models, and people mistype them."""
-    if model != ACCOUNT and model not in KIND_OF:
+    if model != ACCOUNT and model not in KINDS_OF:
         click.echo(f"warning: model {model!r} is not known here; is it spelt right?", err=True)
 
 
@@ -106,7 +106,7 @@ def set_limit(model: str, *, concurrency: int | None, start: int | None, per_min
     warn_unknown(model)
     with session() as database:
         conn = database.connection()
-        kind = KIND_OF.get(model)
+        kind = next(iter(KINDS_OF.get(model, [])), None)
         at_once = kind.concurrency(model) if kind else ASSUMED_CONCURRENCY
         # Until a job tells an unknown model's kind: a slot that is held until the task ends is held long enough.
         slots.add_limit(conn, model, concurrency=at_once, slot_scope=kind.slot_scope if kind else "task")

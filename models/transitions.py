@@ -54,7 +54,8 @@ class Poll:
     number: int
     remote_id: str
     polls: int
-    estimate: Decimal
+    #: US dollars that its request is on record with.
+    charged: Decimal
     #: Seconds since the provider accepted the work.
     age_s: float
     #: Seconds since it first said, and has said ever since, that it knows nothing (readable) of it.
@@ -291,7 +292,9 @@ CLAIM_POLLS = text("""
         order by next_poll_at limit :most for update skip locked
     )
     returning j.id as job_id, j.fence, j.kind, j.model, j.args, coalesce(j.paid_attempt, j.requests) as number,
-        j.remote_id, j.polls, j.estimate, cast(extract(epoch from now() - j.submitted_at) as float8) as age_s,
+        j.remote_id, j.polls, (
+            select a.cost from attempts a where a.job_id = j.id and a.number = coalesce(j.paid_attempt, j.requests)
+        ) as charged, cast(extract(epoch from now() - j.submitted_at) as float8) as age_s,
         cast(extract(epoch from now() - coalesce(j.doubted_at, now())) as float8) as doubted_s
 """)
 

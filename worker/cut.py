@@ -111,7 +111,7 @@ class Done:
 
 def cut_file(path: Path, job_id: int, args: Json, keep: Keep, stop: threading.Event) -> Done:
     """Decode, cut and encode; the same file gives the same pieces. Raises UnreadableAudioError, NotKeptError."""
-    asked = {name: value for name, value in args.items() if name not in OURS}
+    asked = {name: value for name, value in args.items() if name not in OURS and name != "stream"}
     form = args.get("pieces") or "wav"
     encode = ENCODERS[form]
     whole = as_it_is(path)

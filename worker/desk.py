@@ -8,6 +8,7 @@ from provider.client import Client
 from worker.in_hand import InHand
 from worker.policy import Policy
 from worker.storage import Storage
+from worker.tariff import Price
 from worker.verdict import PollRules
 from worker.writer import Writer
 
@@ -21,6 +22,8 @@ class Desk:
     poll_rules: PollRules
     #: What to do about lost answers.
     policy: Policy
+    #: Model → its price; None where it is not known.
+    price: Callable[[str], Price | None]
     #: Seconds for which a poll or a download that dies with its process delays the next one.
     lease_s: float
     max_download_bytes: int

@@ -2,7 +2,6 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from decimal import Decimal
 
 from sqlalchemy import Connection
 
@@ -12,6 +11,7 @@ from models.transitions import Move, Moved
 from worker.hints import Lot
 from worker.kinds.transcription import OURS
 from worker.prices import price_of
+from worker.tariff import cost_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +50,7 @@ def go_on(conn: Connection, ids: Collection[int]) -> Grown:
         model = recordings.add_jobs(
             conn,
             row.recording,
-            price=price_of(row.args["model"]) or Decimal(0),
+            price=cost_of(price_of(row.args["model"])),
             ours=OURS,
             most=1 if chained else None,
             prompt=told(row.args.get("prompt"), row.before) if chained else None,

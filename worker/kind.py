@@ -14,12 +14,13 @@ from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from provider.unwrap import UNSTORABLE
 from provider.wire import Json, Request
+from worker.tariff import NO_TOKENS, Price, Tokens
 
 AnyArgs = TypeVar("AnyArgs", bound="Args")
 
 __all__ = [
     "ASSUMED_CONCURRENCY",
-    "KIND_OF",
+    "KINDS_OF",
     "Args",
     "Cell",
     "Checked",
@@ -115,24 +116,27 @@ def read_args(
     given.setdefault("model", kind.default_model)
     unknown = [name for name in given if name not in args.model_fields]
     model = given["model"]
-    other = KIND_OF.get(model) if isinstance(model, str) else None
-    if unknown or (other is not None and other is not kind):
-        refuse(args.__name__, given, unknown, sorted(args.model_fields), kind=kind, other=other)
-    warnings = [] if other else [f"model {model!r} is not known here; its limits are not checked"]
+    owners = KINDS_OF.get(model, []) if isinstance(model, str) else []
+    others = [] if kind in owners else owners
+    if unknown or others:
+        refuse(args.__name__, given, unknown, sorted(args.model_fields), kind=kind, others=others)
+    warnings = [] if owners else [f"model {model!r} is not known here; its limits are not checked"]
     return args.model_validate(given, context=context), warnings
 
 
 def refuse(
-    title: str, given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: "Kind", other: "Kind | None"
+    title: str, given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: "Kind", others: "list[Kind]"
 ) -> None:
     """Raise the ValidationError that names unknown fields and a model of another kind."""
     lines = [
         line_of(name, given[name], OURS.get(name) or unknown_field(name, given[name], fields), kind="unknown_field")
         for name in unknown
     ]
-    if other is not None and other is not kind:
+    if others:
+        names = [each.name for each in others]
         reason = (
-            f"is a model for {other.name} jobs, not for {kind.name}; choose another, or submit with --kind {other.name}"
+            f"is a model for {' and '.join(names)} jobs, not for {kind.name}; "
+            f"choose another, or submit with --kind {names[0]}"
         )
         lines.append(line_of("model", given["model"], reason))
     raise ValidationError.from_exception_data(title, lines)
@@ -213,13 +217,15 @@ class UnreadableAnswerError(Exception):
 class Checked:
     """A valid input row: the args of each job it becomes, and what is odd about it.
 
-    `units`: how much of what the model's price is for each job takes: calls, or minutes of audio.
+    What each job takes, at most, of what its model is paid by: `units` are calls, or minutes of audio;
+    `tokens` count where the price is by tokens.
     `limit`: the row of limits whose slots they take, where it is not their model's.
     """
 
     jobs: list[Json]
     warnings: list[str] = field(default_factory=list)
     units: Decimal = Decimal(1)
+    tokens: Tokens = NO_TOKENS
     limit: str | None = None
 
 
@@ -238,11 +244,11 @@ ASSUMED_CONCURRENCY = 5
 class Model:
     """What is published of a model.
 
-    price: US dollars a call, or a minute of audio for transcription. concurrency: at once,
-    per account. believed_s: seconds that a job takes, where they are not its kind's.
+    price: US dollars a call, or a minute of audio for transcription; or by tokens. concurrency: at
+    once, per account. believed_s: seconds that a job takes, where they are not its kind's.
     """
 
-    price: Decimal
+    price: Price
     concurrency: int = ASSUMED_CONCURRENCY
     believed_s: float | None = None
 
@@ -254,9 +260,10 @@ class Kind:
     check: (input row, folder that relative paths start from) → Checked; raises
         pydantic.ValidationError, whose errors name field, value and remedy.
     request: (stored args, Intent) → the call; may read local files, raising OSError.
-    read: body of an answer, of the call or of a poll → Result; raises UnreadableAnswerError.
+    read: (body of an answer, of the call or of a poll; stored args) → Result; raises UnreadableAnswerError.
+    usage: body of an answer → the tokens that it says are on the bill; None where it says nothing of them.
     check_upload: bytes of the file that `request` names → None; raises ValueError where the API would refuse it.
-    poll: remote id → the call that asks for the result; None where answers come at once.
+    poll: (remote id, stored args) → the call that asks for the result; None where answers come at once.
     models: those that are known; others pass with a warning, for providers add models.
     believed_s: seconds that a job takes, as documented or believed, until there are jobs to measure.
     result_life_s: seconds that a result's URL lives where it does not say so itself.
@@ -269,10 +276,11 @@ class Kind:
     fields: list[str]
     check: Callable[[dict[str, Any], Path], Checked]
     request: Callable[[Json, Intent], Request]
-    read: Callable[[Json], Result]
+    read: Callable[[Json, Json], Result]
+    usage: Callable[[Json], Tokens | None] | None = None
     check_upload: Callable[[bytes], None] | None = None
     max_upload_bytes: int = 0
-    poll: Callable[[str], Request] | None = None
+    poll: Callable[[str, Json], Request] | None = None
     on_unknown: OnUnknown = OnUnknown.RETRY
     result_life_s: float = 86400.0
     max_attempts: int = 3
@@ -293,5 +301,5 @@ class Kind:
         return (known.believed_s if known else None) or self.believed_s
 
 
-#: Model → its kind, of every model that is known. `worker.kinds` fills it as it loads the kinds: import it from there.
-KIND_OF: dict[str, Kind] = {}
+#: Model → its kinds, of every model that is known. `worker.kinds` fills it as it loads the kinds: import it from there.
+KINDS_OF: dict[str, list[Kind]] = {}

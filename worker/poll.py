@@ -42,12 +42,14 @@ async def poll_one(due: Poll, desk: Desk) -> None:
         raise TypeError(f"a {due.kind} job has a remote id, but its kind has no poll")
     try:
         with desk.in_hand.holding(due.job_id, due.fence):
-            answer = await desk.client.send(kind.poll(due.remote_id))
+            answer = await desk.client.send(kind.poll(due.remote_id, due.args))
     except ProviderError as error:
         outcome = verdict.poll_refused(due, error, desk.poll_rules, chance=random.random())
     else:
         now = datetime.now(UTC)
-        outcome = verdict.polled(due, kind, answer, desk.poll_rules, now=now, chance=random.random())
+        outcome = verdict.polled(
+            due, kind, answer, desk.poll_rules, now=now, chance=random.random(), price=desk.price(due.model)
+        )
     failpoint("poll.answered")
     await settle(outcome, desk)
 

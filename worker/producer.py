@@ -23,14 +23,13 @@ from worker.kick import kick_after_commit
 from worker.kind import Checked
 from worker.kinds import KINDS
 from worker.prices import price_of
+from worker.tariff import cost_of
 
 CHUNK = 1000
 #: Characters of input in one chunk, but for its last row: images may be in it.
 CHUNK_CHARS = 16_000_000
 #: Recordings that are cut at once, to begin with: it takes a core each.
 CUTS = 2
-#: Money is kept to a millionth of a dollar.
-MICRO = Decimal("0.000001")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -179,7 +178,7 @@ def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, A
     for part, args in enumerate(found.jobs, 1):
         yield Row(
             args=args,
-            estimate=((price_of(args["model"]) or Decimal(0)) * found.units).quantize(MICRO),
+            estimate=cost_of(price_of(args["model"]), units=found.units, tokens=found.tokens),
             limit=found.limit,
             row=number,
             key=key if len(found.jobs) == 1 else f"{key or order}#{part}",

@@ -80,7 +80,9 @@ async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
         lost = AnswerLost(f"unexpected {type(error).__name__} while waiting for the answer")
     else:
         now = datetime.now(UTC)
-        return verdict.answered(claim, kind, answer, desk.poll_rules, now=now, chance=random.random())
+        return verdict.answered(
+            claim, kind, answer, desk.poll_rules, now=now, chance=random.random(), price=desk.price(claim.model)
+        )
     return verdict.unknown(claim, lost, policy, chance=random.random())
 
 

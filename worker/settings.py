@@ -3,21 +3,28 @@
 import json
 import os
 import pkgutil
-from decimal import Decimal
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import Field, SecretStr, field_validator
+from pydantic import Discriminator, Field, SecretStr, Tag, field_validator
 from pydantic.fields import FieldInfo
 from pydantic_settings import BaseSettings, NoDecode, PydanticBaseSettingsSource, SettingsConfigDict
 from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from provider.rulings import PROBE_S
+from worker.tariff import Dollars, TokenPrice
 
 SERVICES_FILE = "services.json"
+
+
+def paid_by(price: Any) -> str:
+    return "tokens" if isinstance(price, dict | TokenPrice) else "a call"
+
+
+OwnPrice = Annotated[Annotated[Dollars, Tag("a call")] | Annotated[TokenPrice, Tag("tokens")], Discriminator(paid_by)]
 
 
 class NoServicesError(Exception):
@@ -64,8 +71,9 @@ class Settings(BaseSettings):
     max_gone: int = Field(default=8, gt=0)
     #: With less room on the disk of the outputs no new call is made.
     min_free_bytes: int = Field(default=1024**3, ge=0)
-    #: US dollars a call, or a minute of audio, by model: where yours are not the published ones.
-    prices: Annotated[dict[str, Annotated[Decimal, Field(ge=0)]], NoDecode] = Field(default={})
+    #: US dollars a call, or a minute of audio, by model, or {"input", "output", "cached"} a million tokens: where
+    #: yours are not the published ones.
+    prices: Annotated[dict[str, OwnPrice], NoDecode] = Field(default={})
     #: What to do when an answer was lost after sending: by kind or, before it, by model.
     on_unknown: Annotated[dict[str, Literal["retry", "hold"]], NoDecode] = Field(default={})
     #: A cause without a known end (no balance, a bad token) is looked at again so often.

@@ -21,6 +21,7 @@ from worker.finish import Effect, Outcome, Pause, Rest, Shrink
 from worker.kind import Kind, OnUnknown, Output, Outputs, Pending, Remote, RemoteFailed, UnreadableAnswerError
 from worker.media import url_life_s
 from worker.pollplan import next_poll_s
+from worker.tariff import Price, TokenPrice, cost_of
 
 #: Workers that die with a request under way before their job is set aside.
 MAX_CRASHES = 2
@@ -62,14 +63,17 @@ def start(claim: Claim, **changes: object) -> Move:
     return replace(move, **changes)  # type: ignore[arg-type]
 
 
-def answered(claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, now: datetime, chance: float) -> Outcome:
+def answered(
+    claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, now: datetime, chance: float,
+    price: Price | None = None,
+) -> Outcome:  # fmt: skip
     """A success: what it holds decides whether the job waits for the provider or its outputs are stored."""
-    cost = claim.estimate
+    cost = true_cost(kind, answer, price, claim.estimate)
     end = AttemptEnd(
         number=claim.number, outcome="answered", http_status=answer.http_status, answer=answer.raw, cost=cost
     )
     try:
-        result = kind.read(answer.body)
+        result = kind.read(answer.body, claim.args)
     except UnreadableAnswerError as error:
         return Outcome(unreadable(start(claim), end, cost, error))
     match result:
@@ -92,6 +96,12 @@ def answered(claim: Claim, kind: Kind, answer: Answer, rules: PollRules, *, now:
             failed = replace(end, error_code=code, error_message=message, cost=Decimal(0), possibly_charged=True)
             move = start(claim, error_code=code, error_message=message, possibly_charged=True, attempt_end=failed)
     return Outcome(move)
+
+
+def true_cost(kind: Kind, answer: Answer, price: Price | None, estimate: Decimal) -> Decimal:
+    """US dollars: by the tokens that the answer counts; the estimate, where it counts none."""
+    tokens = kind.usage(answer.body) if kind.usage else None
+    return estimate if tokens is None or not isinstance(price, TokenPrice) else cost_of(price, tokens=tokens)
 
 
 def unreadable(move: Move, end: AttemptEnd, cost: Decimal, error: UnreadableAnswerError) -> Move:
@@ -263,10 +273,13 @@ def cut_crashed(job: Expired) -> Outcome:
     return Outcome(replace(move, give_back=True))
 
 
-def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, now: datetime, chance: float) -> Outcome:
+def polled(
+    poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, now: datetime, chance: float,
+    price: Price | None = None,
+) -> Outcome:  # fmt: skip
     """The provider said how far it is."""
     try:
-        result = kind.read(answer.body)
+        result = kind.read(answer.body, poll.args)
     except UnreadableAnswerError as error:
         # The work is paid for; what cannot be read now may be there at the next poll.
         again = poll_again(poll, rules, chance=chance, error=("unreadable_answer", str(error)))
@@ -276,16 +289,20 @@ def polled(poll: Poll, kind: Kind, answer: Answer, rules: PollRules, *, now: dat
         return Outcome(replace(again, target=JobState.FAILED, delay_s=0.0, attempt_end=end))
     match result:
         case Outputs(outputs):
-            end = AttemptEnd(number=poll.number, outcome="answered", http_status=answer.http_status, answer=answer.raw)
+            # What it cost was estimated when it was accepted; now it may be known.
+            cost = true_cost(kind, answer, price, poll.charged) - poll.charged
+            end = AttemptEnd(
+                number=poll.number, outcome="answered", http_status=answer.http_status, answer=answer.raw, cost=cost
+            )
             return Outcome(replace(poll_again(poll, rules, chance=chance), target=JobState.STORING, delay_s=0.0,
-                                   attempt_end=end, expires_s=life_s(outputs, kind, now)))  # fmt: skip
+                                   attempt_end=end, cost=cost, expires_s=life_s(outputs, kind, now)))  # fmt: skip
         case RemoteFailed(code, message):
             end = AttemptEnd(
                 number=poll.number, outcome="rejected", http_status=answer.http_status, error_code=code,
                 error_message=message, answer=answer.raw, possibly_charged=True,
             )  # fmt: skip
             # Whether a failed task is billed is documented nowhere: it counts as possible, not as cost.
-            cost = -poll.estimate
+            cost = -poll.charged
             move = replace(poll_again(poll, rules, chance=chance), target=JobState.FAILED, delay_s=0.0)
             return Outcome(
                 replace(move, error_code=code, error_message=message, possibly_charged=True, cost=cost,

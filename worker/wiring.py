@@ -19,6 +19,7 @@ from worker.format_memory import PostgresFormats
 from worker.hints import Lot, Publisher, Send
 from worker.in_hand import InHand
 from worker.policy import policy_of
+from worker.prices import price_of
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
 from worker.upkeep import disk, fetches, rescue
@@ -158,6 +159,7 @@ async def build(
         ),
         storage=Storage.open(config.outputs),
         policy=policy_of(config.on_unknown),
+        price=price_of,
         poll_rules=PollRules(first_s=config.poll_first_s, max_s=config.poll_max_s, stalled_s=config.stalled_s),
         lease_s=config.lease_s,
         max_download_bytes=config.max_download_bytes,

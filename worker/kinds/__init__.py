@@ -3,15 +3,15 @@
 import pkgutil
 from importlib import import_module
 
-from worker.kind import KIND_OF, Kind
+from worker.kind import KINDS_OF, Kind
 
-__all__ = ["KINDS", "KIND_OF", "load_kinds"]
+__all__ = ["KINDS", "KINDS_OF", "load_kinds"]
 
 
 def load_kinds() -> dict[str, Kind]:
     """Import every file of this folder. Raises TypeError where `KIND` is absent or of another name,
 
-    where its default model is not among its models, or where a model is another kind's already.
+    where its default model is not among its models, or where two kinds have a model at two prices.
     """
     kinds = {}
     for module in pkgutil.iter_modules(__path__):
@@ -22,9 +22,13 @@ def load_kinds() -> dict[str, Kind]:
             raise TypeError(
                 f"worker/kinds/{module.name}.py: the default model {kind.default_model!r} is not in `models`"
             )
-        for model in kind.models:
-            if KIND_OF.setdefault(model, kind) is not kind:
-                raise TypeError(f"worker/kinds/{module.name}.py: the model {model!r} is of {KIND_OF[model].name}")
+        for model, known in kind.models.items():
+            for other in KINDS_OF.setdefault(model, []):
+                if other.models[model].price != known.price:
+                    raise TypeError(
+                        f"worker/kinds/{module.name}.py: the model {model!r} has another price in {other.name}"
+                    )
+            KINDS_OF[model].append(kind)
         kinds[kind.name] = kind
     return kinds
 

@@ -94,7 +94,7 @@ def request(args: Json, _intent: Intent) -> Request:
     return Request(endpoint="image", json=args, read_timeout_s=300.0)
 
 
-def read(answer: Json) -> Outputs:
+def read(answer: Json, _args: Json) -> Outputs:
     """All images, by URL or as base64. Also of the asynchronous route (`image_result`)."""
     items = answer.get("data") or answer.get("image_result")
     if not isinstance(items, list) or not items:

@@ -145,7 +145,7 @@ def as_form(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def read(answer: Json) -> Outputs:
+def read(answer: Json, _args: Json) -> Outputs:
     text = answer.get("text")
     if not isinstance(text, str):
         raise UnreadableAnswerError("the answer has no `text`")

@@ -158,11 +158,11 @@ def request(args: Json, intent: Intent) -> Request:
     return Request(endpoint="video", json={**args, "request_id": intent.request_id}, read_timeout_s=60.0)
 
 
-def poll(remote_id: str) -> Request:
+def poll(remote_id: str, _args: Json) -> Request:
     return Request(endpoint="async_result", path={"id": remote_id}, read_timeout_s=30.0)
 
 
-def read(answer: Json) -> Result:
+def read(answer: Json, _args: Json) -> Result:
     """An answer to the submission (a task id) or to a poll (a status, in the end the videos)."""
     status = str(answer.get("task_status") or "").upper()
     if status in {"FAIL", "FAILED"}:

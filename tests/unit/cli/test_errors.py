@@ -17,7 +17,12 @@ SETTINGS = {
     "another store": ("OUTPUTS_URL", "ftp://x", "write it as file:///folder or s3://bucket/prefix"),
     "a store without a bucket": ("OUTPUTS_URL", "s3://", "write it as file:///folder"),
     "no JSON": ("PRICES", "xx", "is no JSON"),
-    "a negative price": ("PRICES", '{"glm-image": -1}', "glm-image: Input should be greater than or equal to 0"),
+    "a negative price": (
+        "PRICES",
+        '{"glm-image": -1}',
+        "glm-image: a call: Input should be greater than or equal to 0",
+    ),
+    "half a price": ("PRICES", '{"glm-4.6": {"input": 1}}', "glm-4.6: tokens: output: Field required"),
     "a kind misspelt": ("ON_UNKNOWN", '{"vidoe": "hold"}', "vidoe: neither a model nor a kind"),
     "a policy misspelt": ("ON_UNKNOWN", '{"video": "hodl"}', "video: Input should be 'retry' or 'hold'"),
 }

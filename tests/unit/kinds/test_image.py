@@ -51,7 +51,9 @@ def test_n_images_are_n_calls_without_n() -> None:
 
 def test_all_images_of_an_answer_are_taken() -> None:
     data = b64encode(b"pixels").decode()
-    result = KIND.read({"data": [{"url": "http://a/1"}, {"b64_json": data}, {"url": f"data:image/png;base64,{data}"}]})
+    result = KIND.read(
+        {"data": [{"url": "http://a/1"}, {"b64_json": data}, {"url": f"data:image/png;base64,{data}"}]}, {}
+    )
     assert isinstance(result, Outputs)
     assert [(output.url, output.data) for output in result.outputs] == [
         ("http://a/1", None), (None, b"pixels"), (None, b"pixels"),
@@ -59,5 +61,5 @@ def test_all_images_of_an_answer_are_taken() -> None:
 
 
 def test_the_answer_of_a_task_is_read_too() -> None:
-    result = KIND.read({"task_status": "SUCCESS", "image_result": [{"url": "u"}]})
+    result = KIND.read({"task_status": "SUCCESS", "image_result": [{"url": "u"}]}, {})
     assert isinstance(result, Outputs)

@@ -74,7 +74,7 @@ def test_objects_in_a_bucket_pass_and_count_as_the_longest(tmp_path: Path) -> No
 
 
 def test_text_and_raw_answer_are_kept() -> None:
-    result = KIND.read({"id": "1", "text": "héllo\x00", "extra": [1]})
+    result = KIND.read({"id": "1", "text": "héllo\x00", "extra": [1]}, {})
     assert isinstance(result, Outputs)
     text, raw = result.outputs
     assert (text.text, text.data) == ("héllo", "héllo".encode())

@@ -69,12 +69,12 @@ ANSWERS: dict[str, tuple[dict[str, Any], Result]] = {
 
 @pytest.mark.parametrize(("body", "result"), ANSWERS.values(), ids=ANSWERS)
 def test_read(body: dict[str, Any], result: Result) -> None:
-    assert KIND.read(body) == result
+    assert KIND.read(body, {}) == result
 
 
 def test_the_video_and_its_cover_are_taken_and_a_missing_cover_is_no_harm() -> None:
     videos = [{"url": "v1", "cover_image_url": "c1"}, {"url": "v2"}]
-    result = KIND.read({"task_status": "SUCCESS", "video_result": videos})
+    result = KIND.read({"task_status": "SUCCESS", "video_result": videos}, {})
     assert isinstance(result, Outputs)
     assert [(output.role, output.url) for output in result.outputs] == [
         ("video", "v1"),
@@ -85,7 +85,7 @@ def test_the_video_and_its_cover_are_taken_and_a_missing_cover_is_no_harm() -> N
 
 def test_the_poll_asks_for_the_id_as_it_is() -> None:
     assert KIND.poll is not None
-    assert KIND.poll("a/b").path == {"id": "a/b"}
+    assert KIND.poll("a/b", {}).path == {"id": "a/b"}
 
 
 @pytest.mark.parametrize("image", ["notaurl", "ftp://h/a.png", ["https://h/a.png", "b.png"]])

@@ -112,10 +112,13 @@ def video(prompt: str, *, more: tuple[str, ...], **fields: Any) -> None:
 @click.argument("files", nargs=-1, required=True)
 @click.option("--model", help="[default: glm-asr-2512]")
 @click.option("--language", help="Sent as it is.")
-@click.option("--prompt", help="What was said before.")
+@click.option("--prompt", help="What was said before, or what names to expect.")
+@click.option("--context", is_flag=True, default=None, help="Long ones: tell each piece what the one before said.")
+@click.option("--pieces", type=click.Choice(["wav", "mp3"]), help="Long ones: as what pieces go out.  [default: wav]")
+@click.option("--stream", is_flag=True, default=None, help="Have the text come as it is recognised.")
 @SET
 @data_dir_option
 def transcribe(files: tuple[str, ...], *, more: tuple[str, ...], **fields: Any) -> None:
-    """Transcribe audio FILES (wav or mp3), wait, and print the text."""
+    """Transcribe audio FILES of any length and format, wait, and print the text."""
     paths = [each if each.startswith("s3://") else str(Path(each).absolute()) for each in files]
     run("transcription", [{"file": path, **fields, **fields_of(more)} for path in paths])

@@ -80,11 +80,11 @@ class Core:
                 stderr=log,
             )
 
-    def work(self, **environment: str) -> int:
+    def work(self, *, timeout_s: float = TIMEOUT_S, **environment: str) -> int:
         """Run the stages until every job has ended or is held; returns the exit code."""
         process = self.start(**environment)
         try:
-            return process.wait(timeout=TIMEOUT_S)
+            return process.wait(timeout=timeout_s)
         except subprocess.TimeoutExpired:
             raise AssertionError(f"jobs did not end: {self.states()}\n{self.log()}") from None
         finally:

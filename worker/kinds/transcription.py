@@ -39,7 +39,7 @@ MIMES = {".wav": "audio/wav", ".mp3": "audio/mpeg"}
 
 
 #: Fields that are not sent, and none of a piece's.
-OURS = frozenset({"file", "context", "pieces"})
+OURS = frozenset({"file", "context", "pieces", "seconds"})
 
 
 class TranscriptionArgs(Args):
@@ -124,7 +124,10 @@ def check(row: dict[str, Any], folder: Path) -> Checked:
     args, warnings = read_args(TranscriptionArgs, row, KIND, context=context)
     sound: Sound = context["sound"]
     units = Decimal(math.ceil(sound.seconds)) / 60
-    return Checked([args.stored()], warnings, units=units, limit=None if sound.one_call else CUT)
+    stored = args.stored()
+    if sound.one_call:
+        stored["seconds"] = round(sound.seconds, 3)  # for the subtitles: the answer does not tell
+    return Checked([stored], warnings, units=units, limit=None if sound.one_call else CUT)
 
 
 def request(args: Json, intent: Intent) -> Request:
@@ -145,7 +148,7 @@ def as_form(value: Any) -> str:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
 
 
-def read(answer: Json, _args: Json) -> Outputs:
+def read(answer: Json, args: Json) -> Outputs:
     text = answer.get("text")
     if not isinstance(text, str):
         raise UnreadableAnswerError("the answer has no `text`")
@@ -155,8 +158,21 @@ def read(answer: Json, _args: Json) -> Outputs:
         [
             Output(role="text", suffix=".txt", mime="text/plain", data=text.encode("utf-8", "replace"), text=text),
             Output(role="json", suffix=".json", mime="application/json", data=raw),
+            *(subtitles(text, args["seconds"]) if "seconds" in args else []),
         ]
     )
+
+
+def subtitles(text: str, seconds: float) -> list[Output]:
+    """Of a recording that was one call. A piece has none: its recording has."""
+    from worker.audio.stitch import Part, stitch  # noqa: PLC0415 - numpy, for this kind alone
+    from worker.audio.write import to_srt, to_vtt  # noqa: PLC0415 - as above
+
+    made = stitch([Part(start_s=0.0, end_s=seconds, text=text)])
+    return [
+        Output(role="srt", suffix=".srt", mime="application/x-subrip", data=to_srt(made).encode("utf-8", "replace")),
+        Output(role="vtt", suffix=".vtt", mime="text/vtt", data=to_vtt(made).encode("utf-8", "replace")),
+    ]
 
 
 KIND = Kind(

@@ -16,7 +16,8 @@ ROOT = Path(__file__).parents[3]
 def test_wav_and_mp3_by_a_path_relative_to_the_manifest(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(wav(speak(["amber"])))
     [args] = KIND.check({"file": "a.wav", "language": "en", "temperature": "0.2"}, tmp_path).jobs
-    assert args == {"model": "glm-asr-2512", "file": str(tmp_path / "a.wav"), "language": "en", "temperature": 0.2}
+    assert args == {"model": "glm-asr-2512", "file": str(tmp_path / "a.wav"), "language": "en", "temperature": 0.2,
+                    "seconds": 0.34}  # fmt: skip
     assert KIND.check({"file": "harbour.mp3"}, ROOT / "examples" / "audio").jobs
 
 
@@ -76,7 +77,14 @@ def test_objects_in_a_bucket_pass_and_count_as_the_longest(tmp_path: Path) -> No
 def test_text_and_raw_answer_are_kept() -> None:
     result = KIND.read({"id": "1", "text": "héllo\x00", "extra": [1]}, {})
     assert isinstance(result, Outputs)
-    text, raw = result.outputs
+    text, raw = result.outputs  # of a piece: the whole recording has subtitles
     assert (text.text, text.data) == ("héllo", "héllo".encode())
     assert raw.data is not None
     assert b'"extra"' in raw.data
+
+
+def test_what_is_one_call_has_subtitles_too() -> None:
+    result = KIND.read({"text": "It rains."}, {"seconds": 2.5})
+    assert isinstance(result, Outputs)
+    assert [each.role for each in result.outputs] == ["text", "json", "srt", "vtt"]
+    assert result.outputs[2].data == b"1\n00:00:00,000 --> 00:00:02,500\nIt rains.\n"

@@ -100,6 +100,8 @@ def show(job: int, *, as_json: bool) -> None:
         click.echo(f"  error {found['error_code']}: {found['error_message']}")
     if found["possibly_charged"]:
         click.echo("  an answer was lost: it may have been charged for that as well")
+    if found["partial"]:
+        click.echo(f"  so far: {short(found['partial'][-200:], 200)}")
     tell_pieces(found["pieces"])
     for step in found["history"]:
         code = f" {step['code']}" if step["code"] else ""

@@ -101,6 +101,9 @@ class Job(Base):
     #: The result's URL was dead, and the provider was asked for the result once more.
     asked_again: Mapped[false]
 
+    #: What was said so far, where an answer comes as a stream.
+    partial: Mapped[str | None]
+
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]
     #: US dollars: what a success costs, by the price when enqueued.

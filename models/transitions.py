@@ -364,6 +364,7 @@ SETTLE = text(f"""
         reserved = 0,
         lease_until = null,
         worker = null,
+        partial = null,
         run_at = case when b.target = 'queued' then now() + m.delay_s * interval '1 second' else j.run_at end,
         -- A recording waits for its pieces, and they have their own money.
         next_poll_at = case when b.target = 'waiting' and m.remote_id is distinct from 'pieces'
@@ -551,6 +552,23 @@ ADOPT = text("""
 def adopt(conn: Connection) -> list[Moved]:
     """Put paid answers that came late to use, for jobs that would otherwise be bought again, held or lost."""
     return [as_moved(row) for row in conn.execute(ADOPT)]
+
+
+SAY = text("""
+    update jobs j set partial = s.said
+    from unnest(cast(:job_ids as bigint[]), cast(:fences as bigint[]), cast(:texts as text[])) as s (id, fence, said)
+    where j.id = s.id and j.fence = s.fence and j.state = 'running'
+""")
+
+
+def say(conn: Connection, said: Sequence[tuple[int, int, str]]) -> None:
+    """Show what streams brought so far: (id, fence, text), none twice."""
+    values = {
+        "job_ids": [each[0] for each in said],
+        "fences": [each[1] for each in said],
+        "texts": [each[2] for each in said],
+    }
+    conn.execute(SAY, values)
 
 
 HEARTBEAT = text("""

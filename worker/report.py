@@ -200,6 +200,7 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
         "model": row["hears"],
         "cost": row["all_cost"],
         "possibly_charged": row["all_charged"],
+        "partial": row["partial"] if row["state"] == JobState.RUNNING else None,
         "piece_of": row["parent_id"],
         "pieces": [piece(each) for each in parts],
         "attempts": row["attempt"],

@@ -24,6 +24,8 @@ log = logging.getLogger(__name__)
 #: A message goes on with other jobs for so long, where calls are that short: each claim shares a commit with the
 #: outcome before it, and no message goes round. After it others have their turn, and Flower has something new.
 GOES_ON_S = 10.0
+#: Seconds between two looks at a stream: each is a write.
+SHOWN_EVERY_S = 1.0
 
 
 async def run(job_ids: Sequence[int], desk: Desk) -> None:
@@ -68,7 +70,8 @@ async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
             failpoint("run.sending")
             if desk.in_hand.lapsed(claimed_at):
                 return verdict.given_back(claim, "the claim was over before it was sent")
-            answer = await desk.client.send(request)
+            said = Said(claim, desk) if request.stream else None
+            answer = await desk.client.send(request, on_text=said.more if said else None)
             failpoint("run.answered")
     except ProviderError as error:
         return verdict.refused(claim, kind, error, policy, chance=random.random())
@@ -84,6 +87,21 @@ async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
             claim, kind, answer, desk.poll_rules, now=now, chance=random.random(), price=desk.price(claim.model)
         )
     return verdict.unknown(claim, lost, policy, chance=random.random())
+
+
+class Said:
+    """Shows what a stream says while it says it, once in SHOWN_EVERY_S."""
+
+    def __init__(self, claim: Claim, desk: Desk) -> None:
+        self._claim, self._writer = claim, desk.writer
+        self._text = ""
+        self._shown_at = time.monotonic()
+
+    def more(self, text: str) -> None:
+        self._text += text.replace("\x00", "").encode("utf-8", "replace").decode()
+        if (now := time.monotonic()) - self._shown_at >= SHOWN_EVERY_S:
+            self._shown_at = now
+            self._writer.say(self._claim.job_id, self._claim.fence, self._text)
 
 
 async def prepared(claim: Claim, desk: Desk) -> Request:

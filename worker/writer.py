@@ -58,13 +58,22 @@ class Beat:
 
 
 @dataclass(frozen=True, slots=True)
+class Say:
+    """Show what a job's stream brought so far."""
+
+    job_id: int
+    fence: int
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
 class GoOn:
     """Write this outcome, and claim a job that got its slot from this group, if there is one."""
 
     outcome: Outcome
 
 
-Write = Take | TakeFetches | Beat | Outcome | GoOn
+Write = Take | TakeFetches | Beat | Say | Outcome | GoOn
 SETTLES = (Outcome, GoOn)
 
 
@@ -101,6 +110,10 @@ class Writer:
         claimed: Claim | None
         moved, claimed = await self._hand_over(GoOn(outcome))
         return moved, claimed
+
+    def say(self, job_id: int, fence: int, text: str) -> None:
+        """Show what a job's stream brought so far; nobody waits for it."""
+        self._queue.put((Say(job_id, fence, text), Future()))
 
     async def heartbeat(self, held: Sequence[tuple[int, int]]) -> None:
         await self._hand_over(Beat(held))
@@ -198,6 +211,8 @@ class Writer:
         # First: what was held when they were asked for may have its outcome in this very group.
         for beat in (write for write in writes if isinstance(write, Beat)):
             transitions.heartbeat(conn, beat.held, lease_s=self.lease_s)
+        if says := {write.job_id: (write.fence, write.text) for write in writes if isinstance(write, Say)}:
+            transitions.say(conn, [(job_id, *said) for job_id, said in says.items()])
         following: list[Claim] = []
         if settles := [write for write in writes if isinstance(write, SETTLES)]:
             outcomes = [write.outcome if isinstance(write, GoOn) else write for write in settles]
@@ -219,7 +234,7 @@ class Writer:
                 case TakeFetches(most):
                     results.append(fetches[:most])
                     del fetches[:most]
-                case Beat():
+                case Beat() | Say():
                     results.append(None)
         return results, hints
 

@@ -1,4 +1,4 @@
-"""cut recordings into pieces: child jobs, one call each
+"""cut recordings into pieces: child jobs, one call each; show what a stream said so far
 
 Only adds: old workers need not know, as no recording is accepted before all are new.
 """
@@ -23,6 +23,7 @@ def upgrade() -> None:
         ["parent_id"],
         postgresql_where=sa.text("parent_id is not null and finished_at is null"),
     )
+    op.add_column("jobs", sa.Column("partial", sa.Text(), nullable=True))
     op.create_table(
         "pieces",
         sa.Column("parent_id", sa.BigInteger(), nullable=False),
@@ -48,5 +49,6 @@ def downgrade() -> None:
     op.drop_table("pieces")
     op.drop_index("ix_jobs_parent_open", "jobs")
     op.drop_index("ix_jobs_parent", "jobs")
+    op.drop_column("jobs", "partial")
     op.drop_constraint(op.f("fk_jobs_parent_id"), "jobs", type_="foreignkey")
     op.drop_column("jobs", "parent_id")

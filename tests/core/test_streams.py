@@ -2,6 +2,7 @@
 
 from sandbox.tones import speak, wav
 from tests.support.core import Core
+from tests.support.stack import wait_until
 
 
 def test_a_streamed_transcript_is_stored_whole_and_its_events_are_kept(core: Core) -> None:
@@ -23,3 +24,18 @@ def test_a_streamed_transcript_is_stored_whole_and_its_events_are_kept(core: Cor
     assert bytes(answer.answer).startswith(b"data: {")
     assert [row.text for row in core.rows("select text from outputs where role = 'text'")] == ["amber basil"]
     assert core.audit() == []
+
+
+def test_what_a_stream_said_so_far_is_shown(core: Core) -> None:
+    (core.folder / "a.wav").write_bytes(wav(speak(["amber", "basil", "cedar", "delta"] * 10)))
+    [job] = core.enqueue("transcription", {"file": "a.wav", "stream": True, "prompt": "[[fault:slow_body:1500]]"})
+    process = core.start()
+    try:
+        sofar = "select partial from jobs where partial like 'amber basil%'"
+        wait_until(lambda: bool(core.rows(sofar)), what=core.log())
+        assert process.wait(timeout=60) == 0, core.log()
+    finally:
+        process.kill()
+        process.wait()
+    row = core.rows("select state, partial from jobs where id = :id", id=job)[0]
+    assert tuple(row) == ("succeeded", None)

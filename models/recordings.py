@@ -79,7 +79,7 @@ ADD_JOBS = text("""
         insert into jobs (parent_id, batch_id, dedupe, kind, model, args, priority, estimate)
         select p.id, p.batch_id, 'piece:' || p.id || ':' || w.index, p.kind, p.args ->> 'model',
             (p.args - cast(:ours as text[]))
-                || case when w.location is null then '{}' else jsonb_build_object('file', :stored || w.location) end
+                || jsonb_build_object('file', coalesce(:stored || w.location, p.args ->> 'file'))
                 || case when cast(:prompt as text) is null then '{}' else jsonb_build_object('prompt', :prompt) end,
             p.priority, round(cast(:price as numeric) * w.seconds / 60, 6)
         from wanted w join jobs p on p.id = :recording order by w.index

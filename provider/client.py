@@ -207,7 +207,7 @@ class Client:
                 raise self._unreadable(response, endpoint, "not_json", "that is no JSON") from None
             inner = {}
         # A task that failed carries its reason as an `error` of its own: that answer is one.
-        error = None if "task_status" in inner else find_error(body)
+        error = None if {"task_status", "async_id"} & inner.keys() else find_error(body)
         if 200 <= status < 300 and error is None:
             if not endpoint.idempotent and not is_answer(inner):
                 raise self._unreadable(response, endpoint, "no_answer", "that is no answer")

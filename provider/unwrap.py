@@ -11,7 +11,7 @@ from typing import Any
 from provider.wire import Json
 
 #: A body with one of these is the provider's own: its `data`, if any, is no wrapper.
-OWN_FIELDS = frozenset({"created", "id", "model", "task_status", "choices", "error", "text"})
+OWN_FIELDS = frozenset({"created", "id", "model", "task_status", "choices", "error", "text", "agent_id"})
 #: One of these makes an answer; `data` is an image's own list.
 ANSWER_FIELDS = (OWN_FIELDS - {"error"}) | {"data", "image_result", "video_result"}
 #: Longer than this, the API is asked again all the same.

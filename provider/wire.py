@@ -21,6 +21,14 @@ class Upload:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Inline:
+    """Within a request's `json`: here goes the file at `source` (file:// or s3://), as a data URL, when it is sent."""
+
+    source: str
+    max_bytes: int
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
     """One call. `endpoint` names an entry of `provider.endpoints.ENDPOINTS`.
 

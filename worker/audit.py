@@ -230,7 +230,7 @@ def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Ite
     """
     rows = conn.execute(
         text("""
-            select j.id, j.key, a.request_id, a.outcome, a.possibly_charged
+            select j.id, j.key, a.request_id, a.outcome, a.possibly_charged, j.estimate = 0 as free
             from attempts a join jobs j on j.id = a.job_id order by j.id, a.number
         """)
     ).all()
@@ -248,8 +248,9 @@ def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Ite
             yield f"request {request_id} was charged, but is recorded as free"
     by_key = Counter(entry["key"] for entry in charged if not entry["request_id"])
     others = [row for row in rows if row.request_id not in by_request]
-    sure = Counter(row.key for row in others if row.outcome == "answered")
-    maybe = Counter(row.key for row in others if row.possibly_charged and row.outcome != "answered")
+    # What costs nothing may be in a ledger or not.
+    sure = Counter(row.key for row in others if row.outcome == "answered" and not row.free)
+    maybe = Counter(row.key for row in others if row.free or (row.possibly_charged and row.outcome != "answered"))
     for key in sorted(by_key.keys() | sure.keys(), key=str):
         if not sure[key] <= by_key[key] <= sure[key] + maybe[key]:
             yield f"job {key!r} was charged {by_key[key]} times; recorded are {sure[key]}, and {maybe[key]} possible"

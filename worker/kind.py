@@ -57,12 +57,14 @@ def storable(value: Any) -> Any:
 
 
 def from_cell(value: Any) -> Any:
-    """A CSV cell that holds a JSON list, read as one."""
-    if isinstance(value, str) and value.lstrip().startswith("["):
+    """A CSV cell that holds a JSON list or object, read as one; `{{` begins neither."""
+    text = value.lstrip() if isinstance(value, str) else ""
+    if text.startswith("[") or (text.startswith("{") and not text.startswith("{{")):
         try:
-            return json.loads(value)
+            return json.loads(text)
         except ValueError as error:
-            raise ValueError(f"starts like a JSON list but is none: {error}") from None
+            what = "a JSON list" if text.startswith("[") else "a JSON object"
+            raise ValueError(f"starts like {what} but is none: {error}") from None
     return value
 
 
@@ -246,11 +248,13 @@ class Model:
 
     price: US dollars a call, or a minute of audio for transcription; or by tokens. concurrency: at
     once, per account. believed_s: seconds that a job takes, where they are not its kind's.
+    output_tokens: written at most, where a job does not say how many.
     """
 
     price: Price
     concurrency: int = ASSUMED_CONCURRENCY
     believed_s: float | None = None
+    output_tokens: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -121,7 +121,8 @@ JOBS = text(f"""
     select j.id as job, b.name as batch, j.row, j.key, j.kind, {MODEL} as model, j.state, j.attempt as attempts,
         {COST} as cost, {CHARGED} as possibly_charged, j.model as lane,
         j.error_code, j.error_message, j.created_at, j.finished_at, j.batch_id, j.run_at,
-        j.estimate, coalesce(j.args ->> 'prompt', j.args ->> 'file', '') as subject
+        j.estimate,
+        coalesce(j.args ->> 'prompt', j.args ->> 'file', j.args #>> '{{messages,-1,content}}', '') as subject
     from jobs j left join batches b on b.id = j.batch_id {FAMILY}
     where j.id > :after
         and j.parent_id is not distinct from cast(:pieces_of as bigint)

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote, urlsplit
 
 import obstore
 from obstore.store import S3Store
@@ -12,10 +13,12 @@ PART_BYTES = 8 * 1024**2
 
 
 async def read_source(source: str, max_bytes: int) -> bytes:
-    """The bytes at a path or an s3:// URL.
+    """The bytes at a path, or at a file:// or s3:// URL.
 
     Raises OSError where they cannot be read, and ValueError, with nothing read, where there are more than `max_bytes`.
     """
+    if source.startswith("file://"):
+        source = unquote(urlsplit(source).path)
     if not source.startswith("s3://"):
         return await asyncio.to_thread(read_file, Path(source), max_bytes)
     with in_words(source):

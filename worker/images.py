@@ -1,0 +1,74 @@
+"""Images that rows name: by URL, as base64, or as a file, which goes into the request when that is sent."""
+
+import re
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from provider.wire import Inline
+from worker.media import sniff
+from worker.references import is_reference
+
+#: The shortest base64 that may be an image: the smallest PNG has 67 bytes.
+MIN_BASE64 = 80
+BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}")
+URLS = ("https://", "http://")
+#: Files: of this machine, of a bucket.
+FILE, BUCKET = "file://", "s3://"
+MAX_PATH = 4096
+HEAD_BYTES = 64
+
+
+def located(image: str, folder: Path, *, max_bytes: int) -> str:
+    """The image as it is kept: a file of this machine as a file:// URL, all else as it is.
+
+    Raises ValueError for what is no image, or is larger than `max_bytes`. What lies in a bucket is
+    looked at when it is sent: it may not be readable from here.
+    """
+    if image.startswith((*URLS, BUCKET)) or is_reference(image):
+        return image
+    if image.startswith("data:image/") or (len(image) >= MIN_BASE64 and BASE64.fullmatch(image)):
+        check_size(decoded_bytes(image), max_bytes)
+        return image
+    path = path_of(image) if image.startswith(FILE) else Path(folder, image).absolute()
+    if len(image) > MAX_PATH or not path.is_file():
+        raise ValueError(f"names {image[:60]!r}, which is neither an http(s) URL nor base64 of an image nor a file")
+    try:
+        with path.open("rb") as file:
+            check_size(path.stat().st_size, max_bytes)
+            image_type(file.read(HEAD_BYTES))
+    except OSError as error:
+        raise ValueError(f"names {image[:60]!r}, which cannot be read: {error.strerror}") from None
+    return path.as_uri()
+
+
+def path_of(url: str) -> Path:
+    """Where a file:// URL leads."""
+    return Path(unquote(urlsplit(url).path))
+
+
+def image_type(head: bytes) -> str:
+    """The mime type, by a file's first bytes. Raises ValueError where it is no image."""
+    mime = sniff(head)
+    if mime is None or not mime.startswith("image/"):
+        raise ValueError(f"is no image: it begins with {head[:8]!r}")
+    return mime
+
+
+def check_size(size: int, max_bytes: int) -> None:
+    if size > max_bytes:
+        raise ValueError(
+            f"holds an image of {size / 1024**2:.1f} MB; {max_bytes / 1024**2:.0f} MB are taken at most: "
+            "make it smaller, or give a URL"
+        )
+
+
+def decoded_bytes(image: str) -> int:
+    """How large an image given as base64 is."""
+    digits = "".join(image.partition(",")[2].split() if image.startswith("data:") else image.split())
+    return len(digits.rstrip("=")) * 3 // 4
+
+
+def sendable(image: str, *, max_bytes: int) -> Any:
+    """The image as it goes into a request's JSON."""
+    return Inline(source=image, max_bytes=max_bytes) if image.startswith((FILE, BUCKET)) else image

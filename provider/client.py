@@ -3,7 +3,7 @@
 import logging
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from typing import Any, Literal
 from urllib.parse import quote, urlsplit
@@ -106,6 +106,8 @@ class Client:
         first, and the other is tried only as `may_fall_back` allows. `on_text` gets the text of a
         streamed answer as it comes.
         """
+        if self._direct and request.direct_endpoint is not None:
+            request = replace(request, endpoint=request.direct_endpoint)
         endpoint = ENDPOINTS[request.endpoint]
         if self._direct or endpoint.old_path is None:
             answer, _ = await self._call(request, endpoint, NEW, on_text)

@@ -30,7 +30,9 @@ class Inline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call. `endpoint` names an entry of `provider.endpoints.ENDPOINTS`.
+    """One call. `endpoint` names an entry of `provider.endpoints.ENDPOINTS`; `direct_endpoint` the one that is used
+
+    instead where Z.AI itself is spoken to, if any.
 
     `json` is a JSON body; `form` with `upload` a multipart one; `path` fills the
     endpoint's path parameters. `read_timeout_s`: seconds to wait for the answer. `stream`: it was
@@ -38,6 +40,7 @@ class Request:
     """
 
     endpoint: str
+    direct_endpoint: str | None = None
     json: Json | None = None
     form: Mapping[str, str] | None = None
     upload: Upload | None = None

@@ -19,7 +19,7 @@ MAX_PATH = 4096
 HEAD_BYTES = 64
 
 
-def located(image: str, folder: Path, *, max_bytes: int) -> str:
+def located(image: str, folder: Path, *, max_bytes: int, taker: str = "the API") -> str:
     """The image as it is kept: a file of this machine as a file:// URL, all else as it is.
 
     Raises ValueError for what is no image, or is larger than `max_bytes`. What lies in a bucket is
@@ -28,14 +28,14 @@ def located(image: str, folder: Path, *, max_bytes: int) -> str:
     if image.startswith((*URLS, BUCKET)) or is_reference(image):
         return image
     if image.startswith("data:image/") or (len(image) >= MIN_BASE64 and BASE64.fullmatch(image)):
-        check_size(decoded_bytes(image), max_bytes)
+        check_size(decoded_bytes(image), max_bytes, taker)
         return image
     path = path_of(image) if image.startswith(FILE) else Path(folder, image).absolute()
     if len(image) > MAX_PATH or not path.is_file():
         raise ValueError(f"names {image[:60]!r}, which is neither an http(s) URL nor base64 of an image nor a file")
     try:
         with path.open("rb") as file:
-            check_size(path.stat().st_size, max_bytes)
+            check_size(path.stat().st_size, max_bytes, taker)
             image_type(file.read(HEAD_BYTES))
     except OSError as error:
         raise ValueError(f"names {image[:60]!r}, which cannot be read: {error.strerror}") from None
@@ -55,10 +55,10 @@ def image_type(head: bytes) -> str:
     return mime
 
 
-def check_size(size: int, max_bytes: int) -> None:
+def check_size(size: int, max_bytes: int, taker: str) -> None:
     if size > max_bytes:
         raise ValueError(
-            f"holds an image of {size / 1024**2:.1f} MB; {max_bytes / 1024**2:.0f} MB are taken at most: "
+            f"holds an image of {size / 1024**2:.1f} MB; {taker} takes {max_bytes / 1024**2:.0f} MB at most: "
             "make it smaller, or give a URL"
         )
 

@@ -207,6 +207,14 @@ class RemoteFailed:
         object.__setattr__(self, "code", self.code[:100])
         object.__setattr__(self, "message", self.message[:500])
 
+    @classmethod
+    def told_by(cls, answer: Json) -> "RemoteFailed":
+        """No reason is documented; clients have seen it in `error` or in `message`."""
+        error = answer.get("error")
+        if isinstance(error, dict):
+            return cls(str(error.get("code") or "remote_failed"), str(error.get("message") or "no reason given"))
+        return cls("remote_failed", str(error or answer.get("message") or "the provider gave no reason"))
+
 
 Result = Outputs | Remote | Pending | RemoteFailed
 

@@ -189,7 +189,7 @@ def read(answer: Json, _args: Json) -> Result:
     """An answer at once, a task's id, or how far the task is."""
     status = str(answer.get("status") or "").lower()
     if status in {"failed", "fail"}:
-        return failure(answer)
+        return RemoteFailed.told_by(answer)
     if answer.get("choices"):
         return finished(answer)
     if isinstance(task := answer.get("async_id"), str | int) and not isinstance(task, bool) and task != "":
@@ -197,13 +197,6 @@ def read(answer: Json, _args: Json) -> Result:
     if status and status not in {"success", "succeeded"}:
         return Pending()
     raise UnreadableAnswerError("the answer has no `choices`, and no `async_id` to ask for")
-
-
-def failure(answer: Json) -> RemoteFailed:
-    error = answer.get("error")
-    if isinstance(error, dict):
-        return RemoteFailed(str(error.get("code") or "remote_failed"), str(error.get("message") or "no reason given"))
-    return RemoteFailed("remote_failed", str(error or answer.get("message") or "the agent gave no reason"))
 
 
 #: Type of a part → role, suffix and mime of the file that it names.

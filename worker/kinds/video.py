@@ -3,15 +3,15 @@
 Fields and limits per model: docs.z.ai/api-reference/video.
 """
 
-import re
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provider.wire import Json, Request
+from worker.images import FILE, located, path_of, sendable
 from worker.kind import (
     Args,
     Cell,
@@ -34,24 +34,6 @@ from worker.kind import (
 )
 
 MAX_PROMPT = 512
-#: The shortest base64 that may be an image: the smallest PNG has 67 bytes.
-MIN_BASE64 = 80
-BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}")
-
-
-def is_image(value: str) -> bool:
-    """Whether it is a URL or base64, as the API takes images."""
-    if value.startswith(("https://", "http://", "data:image/")):
-        return True
-    return len(value) >= MIN_BASE64 and BASE64.fullmatch(value) is not None
-
-
-def decoded_bytes(image: str) -> int:
-    """How large an image given as base64 is; 0 for one that is elsewhere."""
-    if image.startswith(("https://", "http://")):
-        return 0
-    digits = "".join(image.partition(",")[2].split() if image.startswith("data:") else image.split())
-    return len(digits.rstrip("=")) * 3 // 4
 
 
 class VideoArgs(Args):
@@ -68,11 +50,14 @@ class VideoArgs(Args):
 
     @field_validator("image_url")
     @classmethod
-    def images_are_images(cls, given: str | list[str] | None) -> str | list[str] | None:
-        for each in [given] if isinstance(given, str) else given or []:
-            if not is_image(each):
-                raise ValueError(f"names {each[:60]!r}, which is neither an http(s) URL nor base64 of an image")
-        return given
+    def images_are_images(cls, given: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
+        folder = Path((info.context or {}).get("folder", "."))
+        model = str(info.data.get("model"))
+
+        def found(image: str) -> str:
+            return located(image, folder, max_bytes=max_bytes(model), taker=model)
+
+        return found(given) if isinstance(given, str) else given and list(map(found, given))
 
     @property
     def images(self) -> list[str]:
@@ -91,7 +76,8 @@ class VideoArgs(Args):
 class Rules:
     """What a model takes. `images`: how many at least and at most; `fields`: of those that not all models have.
 
-    `image_mb`: the largest image, in units of 1024² bytes.
+    `image_mb`: the largest image, in units of 1024² bytes; `formats`: of images, by Pillow's names.
+    `least_side`: the least width and height of an image, in pixels.
     """
 
     images: tuple[int, int]
@@ -100,6 +86,8 @@ class Rules:
     fields: frozenset[str]
     fps: tuple[int, ...] = ()
     image_mb: int = 50
+    formats: tuple[str, ...] = ("PNG", "JPEG", "WEBP")
+    least_side: int = 0
 
 
 COGVIDEO_SIZES = ("1280x720", "720x1280", "1024x1024", "1920x1080", "1080x1920", "2048x1080", "3840x2160")
@@ -107,14 +95,20 @@ WIDE, HD = ("1920x1080",), ("1280x720",)
 MOVES = frozenset({"movement_amplitude", "with_audio"})
 RULES: dict[str, Rules] = {
     "cogvideox-3": Rules(
-        (0, 2), COGVIDEO_SIZES, (5, 10), frozenset({"quality", "with_audio", "fps"}), (30, 60), image_mb=5
+        (0, 2),
+        COGVIDEO_SIZES,
+        (5, 10),
+        frozenset({"quality", "with_audio", "fps"}),
+        (30, 60),
+        image_mb=5,
+        formats=("PNG", "JPEG"),
     ),
     "viduq1-text": Rules((0, 0), WIDE, (5,), frozenset({"style", "aspect_ratio", "movement_amplitude"})),
     "viduq1-image": Rules((1, 1), WIDE, (5,), frozenset({"movement_amplitude"})),
     "viduq1-start-end": Rules((2, 2), WIDE, (5,), MOVES),
     "vidu2-image": Rules((1, 1), HD, (4,), MOVES),
     "vidu2-start-end": Rules((2, 2), (*HD, "480x360"), (4,), MOVES),
-    "vidu2-reference": Rules((1, 3), HD, (4,), MOVES | {"aspect_ratio"}),
+    "vidu2-reference": Rules((1, 3), HD, (4,), MOVES | {"aspect_ratio"}, least_side=128),
 }
 SPECIAL = ("quality", "fps", "with_audio", "style", "aspect_ratio", "movement_amplitude")
 
@@ -133,28 +127,59 @@ def check_rules(args: VideoArgs, rules: Rules) -> None:
     if not least <= len(args.images) <= most:
         wanted = str(least) if least == most else f"{least} to {most}"
         raise ValueError(f"image_url: {args.model} takes {wanted} image{'s' * (wanted != '1')}, got {len(args.images)}")
-    check_image_sizes(args, rules.image_mb)
+    check_pictures(args, rules)
     if len(args.images) == 2 and args.model == "cogvideox-3" and args.quality == "quality":
         raise ValueError("quality: first and last frame work in 'speed' mode only; use 'speed' or leave it out")
     if args.prompt is None and args.model == "viduq1-text":
         raise ValueError("prompt: is missing; viduq1-text makes videos of text alone")
 
 
-def check_image_sizes(args: VideoArgs, most_mb: int) -> None:
-    for image in args.images:
-        if (size := decoded_bytes(image)) > most_mb * 1024**2:
-            raise ValueError(
-                f"image_url: holds an image of {size / 1024**2:.1f} MB; {args.model} takes {most_mb} MB at most: "
-                "make it smaller, or give a URL"
-            )
+def max_bytes(model: str) -> int:
+    """Of an image, for this model."""
+    return (RULES[model].image_mb if model in RULES else 50) * 1024**2
 
 
-def check(row: dict[str, Any], _folder: Path) -> Checked:
-    args, warnings = read_args(VideoArgs, row, KIND)
+#: How wide an image may be by its height, at least and at most; and a first frame's pixels by those of the last.
+ASPECT, LIKE = (0.25, 4.0), (0.8, 1.25)
+
+
+def check_pictures(args: VideoArgs, rules: Rules) -> None:
+    """Look at the images that lie on this machine. Raises ValueError for what the API would refuse."""
+    files = [path_of(each) for each in args.images if each.startswith(FILE)]
+    if not files:
+        return
+    from PIL import Image  # noqa: PLC0415 - 50 ms, for few rows
+
+    sizes = []
+    for path in files:
+        try:
+            with Image.open(path) as picture:
+                form, (width, height) = picture.format, picture.size
+        except (OSError, Image.DecompressionBombError) as error:
+            raise ValueError(f"image_url: {path.name} is no readable image: {error}") from None
+        if form not in rules.formats:
+            raise ValueError(f"image_url: {path.name} is {form}; {args.model} takes {', '.join(rules.formats)}")
+        if not args.model.startswith("cogvideox") and not ASPECT[0] <= width / height <= ASPECT[1]:
+            raise ValueError(f"image_url: {path.name} is {width}x{height}; {args.model} takes 1:4 to 4:1")
+        if min(width, height) < rules.least_side:
+            least = f"{rules.least_side}x{rules.least_side}"
+            raise ValueError(f"image_url: {path.name} is {width}x{height}; {args.model} takes {least} at least")
+        sizes.append(width * height)
+    if args.model.endswith("start-end") and len(sizes) == 2 and not LIKE[0] <= sizes[0] / sizes[1] <= LIKE[1]:
+        raise ValueError(f"image_url: the frames differ too much in size; {args.model} takes 0.8 to 1.25 of each other")
+
+
+def check(row: dict[str, Any], folder: Path) -> Checked:
+    args, warnings = read_args(VideoArgs, row, KIND, context={"folder": folder})
     return Checked([args.stored()], warnings)
 
 
 def request(args: Json, intent: Intent) -> Request:
+    """Images that are files go into it as data URLs, when it is sent."""
+    images, most = args.get("image_url"), max_bytes(args["model"])
+    if images is not None:
+        sent = [sendable(each, max_bytes=most) for each in ([images] if isinstance(images, str) else images)]
+        args = {**args, "image_url": sent[0] if isinstance(images, str) else sent}
     return Request(endpoint="video", json={**args, "request_id": intent.request_id}, read_timeout_s=60.0)
 
 
@@ -166,7 +191,7 @@ def read(answer: Json, _args: Json) -> Result:
     """An answer to the submission (a task id) or to a poll (a status, in the end the videos)."""
     status = str(answer.get("task_status") or "").upper()
     if status in {"FAIL", "FAILED"}:
-        return failure(answer)
+        return RemoteFailed.told_by(answer)
     videos = answer.get("video_result")
     if status in {"SUCCESS", "SUCCEEDED"} or (not status and videos):
         return finished(videos)
@@ -174,14 +199,6 @@ def read(answer: Json, _args: Json) -> Result:
     if isinstance(remote_id, str | int) and not isinstance(remote_id, bool) and remote_id != "":
         return Remote(str(remote_id))  # opaque; some deployments send it as a number
     return Pending()
-
-
-def failure(answer: Json) -> RemoteFailed:
-    """No reason is documented; clients have seen it in `error` or in `message`."""
-    error = answer.get("error")
-    if isinstance(error, dict):
-        return RemoteFailed(str(error.get("code") or "remote_failed"), str(error.get("message") or "no reason given"))
-    return RemoteFailed("remote_failed", str(error or answer.get("message") or "the provider gave no reason"))
 
 
 def finished(videos: Any) -> Outputs:

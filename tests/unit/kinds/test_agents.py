@@ -100,7 +100,7 @@ def test_what_it_may_cost() -> None:
 ANSWERS: dict[str, tuple[Json, Result]] = {
     "taken on": ({"agent_id": "x", "async_id": "t1", "status": "pending"}, Remote("t1")),
     "at work": ({"agent_id": "x", "status": "Pending"}, Pending()),
-    "failed": ({"status": "failed", "async_id": "t1"}, RemoteFailed("remote_failed", "the agent gave no reason")),
+    "failed": ({"status": "failed", "async_id": "t1"}, RemoteFailed("remote_failed", "the provider gave no reason")),
     "failed with error": (
         {"status": "failed", "error": {"code": "1301", "message": "no"}}, RemoteFailed("1301", "no"),
     ),

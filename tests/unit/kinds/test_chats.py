@@ -121,7 +121,7 @@ BAD: dict[str, tuple[Json, str]] = {
     "an empty part": (part("image_url", {"href": "x"}), "has a part of type 'image_url' without its image_url"),
     "a file that is not there": (part("image_url", {"url": "no.png"}), "names 'no.png', which is neither"),
     "no image": (part("image_url", {"url": "a.txt"}), "is no image: it begins with b'no image'"),
-    "a large image": (part("image_url", {"url": "large.png"}), "holds an image of 5.0 MB; 5 MB are taken at most"),
+    "a large image": (part("image_url", {"url": "large.png"}), "holds an image of 5.0 MB; the API takes 5 MB at most"),
     "a video of this machine": (part("video_url", {"url": "a.mp4"}), "has a video_url 'a.mp4', which is no http"),
     "images for a model of text": ({"prompt": "a", "images": "https://h/a.png"}, "glm-4.6 reads text alone"),
     "too hot": ({"prompt": "a", "temperature": 1.5}, "less than or equal to 1"),

@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
-from worker.kind import Outputs
+from provider.wire import Json
+from worker.kind import Intent, Outputs, Pending, Remote, RemoteFailed, Result, UnreadableAnswerError
 from worker.kinds.image import KIND
 
 HERE = Path("/")
@@ -60,6 +61,28 @@ def test_all_images_of_an_answer_are_taken() -> None:
     ]  # fmt: skip
 
 
-def test_the_answer_of_a_task_is_read_too() -> None:
-    result = KIND.read({"task_status": "SUCCESS", "image_result": [{"url": "u"}]}, {})
-    assert isinstance(result, Outputs)
+#: What a task says → what it means
+TASKS: dict[str, tuple[Json, Result | None]] = {
+    "taken on": ({"id": "t1", "task_status": "PROCESSING"}, Remote("t1")),
+    "at work": ({"task_status": "PROCESSING"}, Pending()),
+    "done": ({"id": "t1", "task_status": "SUCCESS", "image_result": [{"url": "u"}]}, None),
+    "failed": ({"task_status": "FAIL", "message": "m"}, RemoteFailed("remote_failed", "m")),
+}
+
+
+@pytest.mark.parametrize(("body", "result"), TASKS.values(), ids=TASKS)
+def test_the_answers_of_a_task_are_read_too(body: Json, result: Result | None) -> None:
+    found = KIND.read(body, {})
+    assert found == result or (result is None and isinstance(found, Outputs))
+
+
+@pytest.mark.parametrize("body", [{"task_status": "SUCCESS"}, {"id": "1", "created": 5, "data": []}])
+def test_an_answer_without_images_is_unreadable(body: Json) -> None:
+    with pytest.raises(UnreadableAnswerError):
+        KIND.read(body, {})
+
+
+def test_only_glm_image_is_made_by_a_task_and_only_directly() -> None:
+    intent = Intent(job_id=1, request_id="r")
+    made = [KIND.request({"model": model, "prompt": "a"}, intent) for model in ("glm-image", "cogview-4")]
+    assert [(each.endpoint, each.direct_endpoint) for each in made] == [("image", "image_async"), ("image", None)]

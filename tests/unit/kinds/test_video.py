@@ -2,8 +2,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 from pydantic import ValidationError
 
+from provider.wire import Inline
 from worker.kind import Intent, Outputs, Pending, Remote, RemoteFailed, Result
 from worker.kinds.video import KIND
 
@@ -86,6 +88,46 @@ def test_the_video_and_its_cover_are_taken_and_a_missing_cover_is_no_harm() -> N
 def test_the_poll_asks_for_the_id_as_it_is() -> None:
     assert KIND.poll is not None
     assert KIND.poll("a/b", {}).path == {"id": "a/b"}
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    for name, size in {"wide": (900, 200), "square": (64, 64), "large": (90, 90), "ok": (256, 200)}.items():
+        Image.new("RGB", size, "red").save(tmp_path / f"{name}.png", "PNG")
+    Image.new("RGB", (256, 200), "red").save(tmp_path / "ok.webp", "WEBP")
+    (tmp_path / "cut.png").write_bytes((tmp_path / "ok.png").read_bytes()[:20])
+    (tmp_path / "a.txt").write_text("hello")
+    return tmp_path
+
+
+FILES: dict[str, tuple[str, object, str | None]] = {
+    "a file": ("cogvideox-3", "ok.png", None),
+    "two files": ("viduq1-start-end", ["ok.png", "ok.webp"], None),
+    "in a bucket": ("viduq1-image", "s3://media/a.png", None),
+    "a format": ("cogvideox-3", "ok.webp", "ok.webp is WEBP; cogvideox-3 takes PNG, JPEG"),
+    "too wide": ("vidu2-image", "wide.png", "wide.png is 900x200; vidu2-image takes 1:4 to 4:1"),
+    "too small": ("vidu2-reference", ["ok.png", "square.png"], "square.png is 64x64; vidu2-reference takes 128x128"),
+    "frames unlike": ("viduq1-start-end", ["square.png", "large.png"], "the frames differ too much in size"),
+    "cut off": ("cogvideox-3", "cut.png", "cut.png is no readable image"),
+    "no image": ("cogvideox-3", "a.txt", "is no image: it begins with b'hello'"),
+}
+
+
+@pytest.mark.parametrize(("model", "image", "wrong"), FILES.values(), ids=FILES)
+def test_images_from_files(folder: Path, model: str, image: object, wrong: str | None) -> None:
+    row = {"model": model, "prompt": "a", "image_url": image}
+    if wrong is not None:
+        with pytest.raises(ValidationError, match=wrong):
+            KIND.check(row, folder)
+        return
+    [args] = KIND.check(row, folder).jobs
+    request = KIND.request(args, Intent(job_id=1, request_id="r"))
+    assert request.json is not None
+    sent = request.json["image_url"]
+    for each in sent if isinstance(sent, list) else [sent]:
+        assert isinstance(each, Inline)
+        assert each.source.startswith((folder.as_uri(), "s3://"))
+    assert KIND.check(args, Path("/")).jobs == [args]
 
 
 @pytest.mark.parametrize("image", ["notaurl", "ftp://h/a.png", ["https://h/a.png", "b.png"]])

@@ -103,7 +103,7 @@ def test_images_as_base64_come_through_and_do_not_hide_the_rows_after(form: Form
         text = "prompt,image_url\n" + "".join(f'{row["prompt"]},"{row["image_url"]}"\n' for row in rows)
     found = list(read(io.BytesIO(text.encode()), form, KINDS["video"], HERE))
     assert [type(each) for each in found] == [Good, Problem, Good]
-    assert "image_url: holds an image of 5.7 MB; cogvideox-3 takes 5 MB at most" in str(found[1])
+    assert "holds an image of 5.7 MB; cogvideox-3 takes 5 MB at most" in str(found[1])
 
 
 def test_rows_are_numbered_as_people_count_and_n_is_split() -> None:

@@ -5,28 +5,27 @@ from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
-from typing import Any, Literal
-from urllib.parse import quote, urlsplit
+from typing import Any
 
 import aiohttp
 import httpx
 from httpx_aiohttp import AiohttpTransport
 
+from provider.address import Address, Style
 from provider.endpoints import ENDPOINTS, Endpoint
-from provider.errors import Action, AnswerLost, NotSent, ProviderError, Rejected, Ruling
+from provider.errors import AnswerLost, NotSent, ProviderError, Rejected
 from provider.events import AnswerStream, BrokenStreamError, read_body
-from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back
+from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back, no_such_route
 from provider.names import as_sent
 from provider.redact import excerpt, redact, redact_bytes
 from provider.rulings import PROBE_S, rule
-from provider.unwrap import find_error, is_answer, is_providers, retry_after_s, unwrap
+from provider.unwrap import TASK_FIELDS, find_error, is_answer, is_providers, retry_after_s, unwrap
 from provider.wire import Answer, Request
 
 CONNECT_TIMEOUT_S = 10.0
 DOWNLOAD_READ_TIMEOUT_S = 60.0
 KEEP_S = 15.0
 HEADERS = httpx.Headers({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "mediajobs"})
-DIRECT_HOSTS = frozenset({"api.z.ai", "open.bigmodel.cn"})
 MAX_REDIRECTS = 5
 #: What is kept of the provider's words.
 CODE_CHARS, MESSAGE_CHARS = 100, 500
@@ -37,7 +36,6 @@ GONE = frozenset({400, 401, 403, 404, 410})
 for name in ("httpx", "httpcore", "aiohttp"):
     logging.getLogger(name).setLevel(logging.WARNING)
 
-Style = Literal["auto", "proxy", "direct"]
 OnText = Callable[[str], None]
 
 
@@ -58,14 +56,6 @@ class Download:
     content_type: str | None
 
 
-def is_direct(base_url: str, style: Style) -> bool:
-    """Whether this is Z.AI itself: by setting, by host, or by a base URL that ends in /api."""
-    if style != "auto":
-        return style == "direct"
-    parts = urlsplit(base_url)
-    return parts.hostname in DIRECT_HOSTS or parts.path.rstrip("/").endswith(("/api", "/api/paas/v4"))
-
-
 class Client:
     """The API, through the proxy or directly. Lives in one event loop.
 
@@ -75,13 +65,12 @@ class Client:
     def __init__(
         self, *, base_url: str, token: str, formats: FormatMemory, style: Style = "auto", probe_s: float = PROBE_S
     ) -> None:
-        self._direct = is_direct(base_url, style)
-        self._base = base_url.rstrip("/").removesuffix("/paas/v4") if self._direct else base_url.rstrip("/")
+        self._address = Address(base_url, token, style)
         self._token = token
         self._formats = formats
         self._probe_s = probe_s
         self._headers = httpx.Headers({**HEADERS, "Accept-Language": "en-US,en"})
-        if self._direct:
+        if self._address.direct:
             self._headers["Authorization"] = f"Bearer {token}"
         # httpx's own pool looks at every connection for every request; aiohttp's does not. The transport
         # is used without an httpx.AsyncClient: cookies, redirects and sign-in are none of ours, and cost CPU.
@@ -106,42 +95,42 @@ class Client:
         first, and the other is tried only as `may_fall_back` allows. `on_text` gets the text of a
         streamed answer as it comes.
         """
-        if self._direct and request.direct_endpoint is not None:
+        if self._address.direct and request.direct_endpoint is not None:
             request = replace(request, endpoint=request.direct_endpoint)
-        endpoint = ENDPOINTS[request.endpoint]
-        if self._direct or endpoint.old_path is None:
-            answer, _ = await self._call(request, endpoint, NEW, on_text)
-            return answer
+        endpoint = request.at or ENDPOINTS[request.endpoint]
+        if self._address.direct or endpoint.old_path is None:
+            return await self._call(request, endpoint, NEW, on_text)
         known = await self._formats.get(request.endpoint)
         first, second = (OLD, NEW) if known == OLD else (NEW, OLD)
         try:
-            answer, _ = await self._call(request, endpoint, first, on_text)
+            answer = await self._call(request, endpoint, first, on_text)
         except ProviderError as error:
-            if error.seen is None or not may_fall_back(endpoint, error.seen):
+            if error.seen is None or not may_fall_back(endpoint, error.seen, first):
                 raise
             try:
-                answer, status = await self._call(request, endpoint, second, on_text)
+                answer = await self._call(request, endpoint, second, on_text)
             except ProviderError as other:
                 if other.seen is not None and other.seen.from_provider:
                     await self._formats.remember(request.endpoint, second, "the provider answered there")
                     raise
+                if known == first and no_such_route(error.seen):
+                    await self._formats.forget(request.endpoint)
                 raise error from other
-            await self._formats.remember(request.endpoint, second, f"HTTP {status} there, {error.http_status} before")
+            evidence = f"HTTP {answer.http_status} there, {error.http_status or 'no answer'} before"
+            await self._formats.remember(request.endpoint, second, evidence)
         else:
             if known != first:
                 await self._formats.remember(request.endpoint, first, f"HTTP {answer.http_status}")
         return answer
 
-    async def _call(
-        self, request: Request, endpoint: Endpoint, url_format: str, on_text: OnText | None
-    ) -> tuple[Answer, int]:
+    async def _call(self, request: Request, endpoint: Endpoint, url_format: str, on_text: OnText | None) -> Answer:
         body: dict[str, Any] = {}
         if request.upload is not None:
             upload = request.upload
             body = {"data": dict(request.form or {}), "files": {"file": (upload.filename, upload.data, upload.mime)}}
         elif request.json is not None:
-            body = {"json": as_sent(request.endpoint, endpoint, request.json, direct=self._direct)}
-        url = self._url(endpoint, request, url_format)
+            body = {"json": as_sent(request.endpoint, endpoint, request.json, direct=self._address.direct)}
+        url = self._address.url(request.endpoint, endpoint, request.path, request.query, url_format)
         heard: list[bytes] = []
         try:
             made = httpx.Request(
@@ -156,19 +145,7 @@ class Client:
                     whole = response
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             raise self._transport_error(error, endpoint, b"".join(heard)) from None
-        return self._read(whole, endpoint), whole.status_code
-
-    def _url(self, endpoint: Endpoint, request: Request, url_format: str) -> str:
-        path = {name: quote(value, safe="") for name, value in request.path.items()}
-        here = endpoint.direct_path if self._direct else endpoint.new_path
-        if here is None:
-            raise not_offered(request.endpoint, direct=self._direct)
-        if self._direct:
-            return self._base + here.format(**path)
-        query = f"?api_token={quote(self._token, safe='')}"
-        if url_format == OLD and endpoint.old_path is not None:
-            return self._base + endpoint.old_path + query + "".join(f"&{key}={value}" for key, value in path.items())
-        return self._base + here.format(**path) + query
+        return self._read(whole, endpoint)
 
     def _transport_error(self, error: Exception, endpoint: Endpoint, heard: bytes) -> ProviderError:
         """No answer, or the start of a stream.
@@ -201,7 +178,7 @@ class Client:
         body: Any = None
         try:
             body = read_body(raw)
-            inner = unwrap(body)
+            inner = {"data": body} if endpoint.any_answer and not isinstance(body, dict) else unwrap(body)
         except BrokenStreamError as broken:
             raise self._unreadable(response, endpoint, broken.code or "stream_broken", f"in which {broken}") from None
         except ValueError:
@@ -209,9 +186,9 @@ class Client:
                 raise self._unreadable(response, endpoint, "not_json", "that is no JSON") from None
             inner = {}
         # A task that failed carries its reason as an `error` of its own: that answer is one.
-        error = None if {"task_status", "async_id"} & inner.keys() else find_error(body)
+        error = None if TASK_FIELDS & inner.keys() else find_error(body)
         if 200 <= status < 300 and error is None:
-            if not endpoint.idempotent and not is_answer(inner):
+            if not (endpoint.idempotent or endpoint.any_answer or is_answer(inner)):
                 raise self._unreadable(response, endpoint, "no_answer", "that is no answer")
             return Answer(http_status=status, body=inner, raw=raw)
         raise self._error(response, endpoint, body, error)
@@ -338,12 +315,6 @@ def broken_off(error: Exception) -> DownloadError:
     if isinstance(cause, NO_URL) or isinstance(error, NO_URL):
         return DownloadError("the result's URL is no http(s) URL", gone=True)
     return DownloadError(f"the download broke off: {type(cause).__name__}")
-
-
-def not_offered(name: str, *, direct: bool) -> NotSent:
-    """No path leads there on this side of the API."""
-    side, other = ("Z.AI directly", "through the proxy") if direct else ("through the proxy", "at Z.AI directly")
-    return NotSent(f"{name} is not offered {side}, only {other}", ruling=Ruling(Action.FAIL), code="not_offered")
 
 
 def timeouts(read_s: float) -> dict[str, Any]:

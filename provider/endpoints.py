@@ -4,11 +4,14 @@ Sources: the seed document for the proxy's paths, docs.z.ai's API reference for 
 the fields.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_origin, get_type_hints
 
 from provider import types
+
+PARAMETER = re.compile(r"\{(\w+)\}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -19,6 +22,8 @@ class Endpoint:
     query; None where both formats are one URL. direct_path: Z.AI's own; None where only the proxy has it.
     title: the seed's name for it. idempotent: asking again changes and costs nothing. paid: a call costs money.
     upload: its body is multipart, with a part `file`. source: who says so; believed: what of it nobody says.
+    described: it lies where the proxy describes itself, needs no token and has no wrapper.
+    any_answer: whatever JSON comes is an answer: another provider's.
     request, answer: what goes in and what comes out; seed: of that, the fields that the seed lists.
     names: the seed's name of a field → Z.AI's own, where they differ.
     """
@@ -33,6 +38,8 @@ class Endpoint:
     idempotent: bool = False
     paid: bool = True
     upload: bool = False
+    described: bool = False
+    any_answer: bool = False
     request: type = types.Nothing
     answer: type = types.Nothing
     seed: type | None = None
@@ -41,7 +48,7 @@ class Endpoint:
     @property
     def path_names(self) -> list[str]:
         """Its path parameters."""
-        return [part[1:-1] for part in (self.new_path or self.direct_path or "").split("/") if part[:1] == "{"]
+        return PARAMETER.findall(self.new_path or self.direct_path or "")
 
 
 ENDPOINTS: dict[str, Endpoint] = {
@@ -200,18 +207,46 @@ ENDPOINTS: dict[str, Endpoint] = {
         paid=False,
         answer=types.ModelsAnswer,
     ),
-    "definition": Endpoint(
+    "openapi": Endpoint(
         title="API Definition",
-        source="the seed; of the proxy alone, from its own host and without a token",
+        source="the seed",
         method="GET",
         new_path="/openapi",
         old_path="/definition",
         direct_path=None,
         idempotent=True,
         paid=False,
+        described=True,
+        answer=types.Definition,
+    ),
+    "definition": Endpoint(
+        title="API Definition, Old Format",
+        source="the seed",
+        method="GET",
+        new_path="/definition",
+        direct_path=None,
+        idempotent=True,
+        paid=False,
+        described=True,
         answer=types.Definition,
     ),
 }
+
+
+def endpoint_at(path: str, method: str) -> Endpoint:
+    """An endpoint that is in no table: of another provider, or new.
+
+    path: in the new URL format, such as /resource/{id}. What is not a GET may cost money, so it is asked once.
+    """
+    old = PARAMETER.sub(r"\1", path)
+    return Endpoint(
+        method=method,
+        new_path=path,
+        direct_path=path,
+        old_path=old if old != path else None,
+        idempotent=method == "GET",
+        any_answer=True,
+    )
 
 
 def json_type(hint: Any) -> str:

@@ -19,6 +19,8 @@ class FormatMemory(Protocol):
 
     async def remember(self, endpoint: str, url_format: str, evidence: str) -> None: ...
 
+    async def forget(self, endpoint: str) -> None: ...
+
 
 class Forgetful:
     """A memory for as long as the process lives."""
@@ -31,6 +33,9 @@ class Forgetful:
 
     async def remember(self, endpoint: str, url_format: str, evidence: str) -> None:  # noqa: ARG002 - nobody reads it
         self._known[endpoint] = url_format
+
+    async def forget(self, endpoint: str) -> None:
+        self._known.pop(endpoint, None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,15 +50,28 @@ class Seen:
     json: bool = True
 
 
-def may_fall_back(endpoint: Endpoint, seen: Seen) -> bool:
-    """Whether the other format may be tried after this."""
-    if endpoint.old_path is None or seen.from_provider:
-        return False  # one URL, or the route is right
+#: The provider's codes for a task that it does not know.
+UNKNOWN_TASK = frozenset({"1232", "1233"})
+
+
+def may_fall_back(endpoint: Endpoint, seen: Seen, tried: str) -> bool:
+    """Whether the other format may be tried after this one. Pure."""
+    if endpoint.old_path is None:
+        return False  # one URL
+    if tried == OLD and endpoint.path_names and endpoint.idempotent and seen.code in UNKNOWN_TASK:
+        return True  # a gateway of the new format alone takes `async-result/id?id=X` for the task "id"
+    if seen.from_provider:
+        return False  # the route is right
     if not seen.answered:
         # Nothing went out: the connection, not the route, is at fault, but asking is harmless.
         return endpoint.idempotent or not seen.sent
-    gateway_says_no = seen.status in (404, 405) or 300 <= (seen.status or 0) < 400
     if not endpoint.idempotent:
-        return gateway_says_no and seen.code is None
+        return no_such_route(seen) and seen.code is None
     refused = seen.status in (400, 422) and seen.code is None
-    return gateway_says_no or refused or (seen.status or 0) >= 500 or not seen.json
+    return no_such_route(seen) or refused or (seen.status or 0) >= 500 or not seen.json
+
+
+def no_such_route(seen: Seen) -> bool:
+    """The gateway itself says that nothing is there: what was sent went nowhere."""
+    there = seen.status in (404, 405) or 300 <= (seen.status or 0) < 400
+    return seen.answered and there and not seen.from_provider

@@ -13,7 +13,11 @@ from provider.wire import Json
 #: A body with one of these is the provider's own: its `data`, if any, is no wrapper.
 OWN_FIELDS = frozenset({"created", "id", "model", "task_status", "choices", "error", "text", "agent_id"})
 #: One of these makes an answer; `data` is an image's own list.
-ANSWER_FIELDS = (OWN_FIELDS - {"error"}) | {"data", "image_result", "video_result"}
+ANSWER_FIELDS = (OWN_FIELDS - {"error"}) | {
+    "data", "image_result", "video_result", "async_id", "search_result", "reader_result",
+}  # fmt: skip
+#: What has one of these is a task, and its `error` the reason why that failed: no error of the call.
+TASK_FIELDS = frozenset({"task_status", "async_id"})
 #: Longer than this, the API is asked again all the same.
 MAX_RETRY_AFTER_S = 86400.0
 

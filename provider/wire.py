@@ -4,6 +4,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from provider.endpoints import Endpoint
+
 Json = dict[str, Any]
 
 
@@ -35,7 +37,8 @@ class Request:
     instead where Z.AI itself is spoken to, if any.
 
     `json` is a JSON body; `form` with `upload` a multipart one; `path` fills the
-    endpoint's path parameters. `read_timeout_s`: seconds to wait for the answer. `stream`: it was
+    endpoint's path parameters, `query` goes along. `at`: an endpoint that is in no table; its name is then
+    what its URL format is remembered by. `read_timeout_s`: seconds to wait for the answer. `stream`: it was
     asked to come as events, and is read as they come; then they are seconds between two of them.
     """
 
@@ -45,6 +48,8 @@ class Request:
     form: Mapping[str, str] | None = None
     upload: Upload | None = None
     path: Mapping[str, str] = field(default_factory=dict)
+    query: Mapping[str, str] = field(default_factory=dict)
+    at: Endpoint | None = None
     read_timeout_s: float = 60.0
     stream: bool = False
 

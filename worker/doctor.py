@@ -15,7 +15,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from models import migrate
 from models.session import make_engine
-from provider.client import is_direct
+from provider.address import is_direct
 from worker.settings import Settings, settings
 from worker.storage import Storage
 

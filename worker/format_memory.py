@@ -15,6 +15,7 @@ REMEMBER = text("""
     where f.format <> excluded.format
 """)
 RECALL = text("select format from endpoint_formats where provider = :provider and endpoint = :endpoint")
+FORGET = text("delete from endpoint_formats where provider = :provider and endpoint = :endpoint")
 
 
 class PostgresFormats:
@@ -38,6 +39,11 @@ class PostgresFormats:
         values = {"provider": self._provider, "endpoint": endpoint, "format": url_format, "evidence": evidence}
         await asyncio.to_thread(self._write, values)
 
+    async def forget(self, endpoint: str) -> None:
+        self._known[endpoint] = None
+        log.info("%s: neither URL format works; the next call begins with the new one", endpoint)
+        await asyncio.to_thread(self._delete, {"provider": self._provider, "endpoint": endpoint})
+
     def _recall(self, endpoint: str) -> str | None:
         with self._engine.connect() as conn:
             return conn.execute(RECALL, {"provider": self._provider, "endpoint": endpoint}).scalar()
@@ -45,3 +51,7 @@ class PostgresFormats:
     def _write(self, values: dict[str, str]) -> None:
         with self._engine.begin() as conn:
             conn.execute(REMEMBER, values)
+
+    def _delete(self, values: dict[str, str]) -> None:
+        with self._engine.begin() as conn:
+            conn.execute(FORGET, values)

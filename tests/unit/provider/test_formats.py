@@ -3,7 +3,7 @@
 import pytest
 
 from provider.endpoints import ENDPOINTS, Endpoint
-from provider.formats import Seen, may_fall_back
+from provider.formats import NEW, OLD, Seen, may_fall_back
 
 POLL = ENDPOINTS["async_result"]
 #: Paid, with URLs that differ.
@@ -39,10 +39,11 @@ CASES: dict[str, tuple[Endpoint, Seen, bool]] = {
 
 @pytest.mark.parametrize(("endpoint", "seen", "allowed"), CASES.values(), ids=CASES)
 def test_may_fall_back(endpoint: Endpoint, seen: Seen, allowed: bool) -> None:
-    assert may_fall_back(endpoint, seen) is allowed
+    assert may_fall_back(endpoint, seen, NEW) is allowed
+    assert may_fall_back(endpoint, seen, OLD) is (allowed or (endpoint is POLL and seen.code == "1233"))
 
 
-@pytest.mark.parametrize("name", ["image", "video", "transcription"])
+@pytest.mark.parametrize("name", [name for name, endpoint in ENDPOINTS.items() if endpoint.old_path is None])
 @pytest.mark.parametrize("seen", [seen for _, seen, _ in CASES.values()])
 def test_one_url_is_never_tried_twice(name: str, seen: Seen) -> None:
-    assert not may_fall_back(ENDPOINTS[name], seen)
+    assert not may_fall_back(ENDPOINTS[name], seen, NEW)

@@ -32,6 +32,7 @@ COMMANDS = {
     "limits": ("cli.steer", "Show or set how much a model may do at once."),
     "budget": ("cli.steer", "Show or set what may be spent."),
     "costs": ("cli.steer", "Say what was spent."),
+    "call": ("cli.call", "Call any endpoint of the API, as it is."),
     "doctor": ("cli.doctor", "Check everything and say how to mend it."),
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),
 }

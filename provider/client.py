@@ -128,6 +128,8 @@ class Client:
         if request.upload is not None:
             upload = request.upload
             body = {"data": dict(request.form or {}), "files": {"file": (upload.filename, upload.data, upload.mime)}}
+        elif request.form is not None:
+            body = {"files": {name: (None, value) for name, value in request.form.items()}}
         elif request.json is not None:
             body = {"json": as_sent(request.endpoint, endpoint, request.json, direct=self._address.direct)}
         url = self._address.url(request.endpoint, endpoint, request.path, request.query, url_format)

@@ -7,6 +7,7 @@ the fields.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from decimal import Decimal
 from typing import Any, get_origin, get_type_hints
 
 from provider import types
@@ -20,7 +21,8 @@ class Endpoint:
 
     new_path: the proxy's; None where it does not offer this. old_path: the old format's, its parameters in the
     query; None where both formats are one URL. direct_path: Z.AI's own; None where only the proxy has it.
-    title: the seed's name for it. idempotent: asking again changes and costs nothing. paid: a call costs money.
+    title: the seed's name for it. idempotent: asking again changes and costs nothing. paid: a call costs money;
+    price: how much, in US dollars, where no model decides it.
     upload: its body is multipart, with a part `file`. source: who says so; believed: what of it nobody says.
     described: it lies where the proxy describes itself, needs no token and has no wrapper.
     any_answer: whatever JSON comes is an answer: another provider's.
@@ -37,6 +39,7 @@ class Endpoint:
     old_path: str | None = None
     idempotent: bool = False
     paid: bool = True
+    price: Decimal | None = None
     upload: bool = False
     described: bool = False
     any_answer: bool = False
@@ -140,6 +143,7 @@ ENDPOINTS: dict[str, Endpoint] = {
         request=types.WebSearch,
         answer=types.WebSearchAnswer,
         seed=types.SeedWebSearch,
+        price=Decimal("0.01"),  # docs.z.ai/guides/overview/pricing
         names={"query": "search_query", "max_results": "count"},
     ),
     "reader": Endpoint(

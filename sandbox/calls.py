@@ -39,6 +39,7 @@ class Calls:
             subject=(words if given.filename is None else given.filename)[:200],
             request_id=None if request_id is None else str(request_id),
             body_sha256=hashlib.sha256(given.raw).hexdigest(),
+            fields=sorted({*given.fields, *(["file"] if given.upload is not None else [])}),
             key=key_in(text),
         )
         scene = Scene(self.world, request, endpoint, entry.model, text, entry)

@@ -23,6 +23,8 @@ class Entry:
     subject: str
     request_id: str | None
     body_sha256: str
+    #: The names of its body's fields, and of its file's part.
+    fields: list[str] = field(default_factory=list)
     key: str | None = None
     received: bool = True
     accepted: bool = False

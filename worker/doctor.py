@@ -16,9 +16,14 @@ from sqlalchemy.exc import SQLAlchemyError
 from models import migrate
 from models.session import make_engine
 from provider.address import is_direct
+from provider.definitions import differences, read_definition
+from provider.errors import NotSent, ProviderError
+from provider.wire import Request
+from worker.call import call
 from worker.settings import Settings, settings
 from worker.storage import Storage
 
+CHANGED = "its calls may be refused: try it with `mediajobs call`, and see whether a newer mediajobs knows it"
 LOW_DISK_BYTES = 2 * 1024**3
 #: A store that has taken no small file by then is out of reach. Its client would go on for minutes.
 STORE_TIMEOUT = timedelta(seconds=10)
@@ -65,7 +70,7 @@ def database(config: Settings) -> Iterator[Finding]:
             "schema", ok=has == needs, found=f"{has or 'none'} (needed: {needs})", mend="run `mediajobs migrate`"
         )
         if has == needs:
-            yield from memory(engine)
+            yield from memory(engine, config.api_base_url)
     except SQLAlchemyError as error:
         reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
         yield Finding("database", ok=False, found=reason, unreachable=True,
@@ -74,13 +79,18 @@ def database(config: Settings) -> Iterator[Finding]:
         engine.dispose()
 
 
-def memory(engine: Engine) -> Iterator[Finding]:
+FORMATS = text("select provider, endpoint, format, evidence, decided_at from endpoint_formats order by 1, 2")
+
+
+def memory(engine: Engine, base_url: str) -> Iterator[Finding]:
     with engine.connect() as conn:
-        formats = conn.execute(text("select endpoint, format, evidence from endpoint_formats order by 1")).all()
+        formats = conn.execute(FORMATS).all()
         held = conn.execute(text("select count(*) from jobs where state = 'held'")).scalar_one()
         threads = conn.execute(text("select coalesce(sum(concurrency), 0) from limits where model <> '*'")).scalar_one()
     for row in formats:
-        yield Finding("URL format", ok=True, found=f"{row.endpoint}: {row.format} ({row.evidence})")
+        since = f"{row.decided_at:%Y-%m-%d %H:%M}"
+        where = "" if row.provider == base_url else f" at {row.provider}"
+        yield Finding("URL format", ok=True, found=f"{row.endpoint}{where}: {row.format} ({row.evidence}, {since})")
     yield Finding(
         "slots", ok=True, found=f"{threads} over all models; the run workers' threads together should be more"
     )
@@ -121,6 +131,26 @@ def api(config: Settings) -> Iterator[Finding]:
                       mend="is MEDIAJOBS_API_BASE_URL right, and the network there?")  # fmt: skip
         return
     yield Finding("API", ok=True, found=f"{place(config.api_base_url)} ({style})")
+
+
+def definition(config: Settings) -> Iterator[Finding]:
+    """What the proxy says of itself, held against what we send. It costs nothing and needs no token."""
+    if is_direct(config.api_base_url, config.api_style):
+        yield Finding("API definition", ok=True, found="only the proxy has one; this is Z.AI directly")
+        return
+    try:
+        answer = call(Request(endpoint="openapi", read_timeout_s=60.0), config.api_base_url, config)
+        described = read_definition(answer.body)
+    except (ProviderError, ValueError) as error:
+        lost = isinstance(error, NotSent)
+        yield Finding("API definition", ok=False, found=str(error), unreachable=lost,
+                      mend="is MEDIAJOBS_API_BASE_URL right? `mediajobs call openapi` shows what comes")  # fmt: skip
+        return
+    found = differences(described)
+    for each in found:
+        yield Finding("API definition", ok=not each.breaks, found=str(each), mend=CHANGED)
+    yield Finding("API definition", ok=True, found=f"{len(described)} endpoints are described, with "
+                  f"{len(found) or 'no'} difference{'s' * (len(found) != 1)} to what is sent")  # fmt: skip
 
 
 def outputs(config: Settings) -> Iterator[Finding]:

@@ -75,6 +75,95 @@ def test_a_transcription(client: ZaiClient) -> None:
     assert answer.request_id == "req-000001"
 
 
+def test_a_streamed_transcription(client: ZaiClient) -> None:
+    audio = wav(speak(["amber", "ocean"]))
+    events: Any = client.audio.transcriptions.create(
+        file=("a.wav", audio, "audio/wav"), model="glm-asr-2512", stream=True
+    )
+    said = [event.delta for event in events if event.type == "transcript.text.delta"]
+    assert "".join(said) == "amber ocean"
+
+
+QUESTION: Any = [{"role": "user", "content": "Is the weather in Tianjin good?"}]
+WEATHER: Any = {
+    "type": "function",
+    "function": {
+        "name": "get_weather",
+        "description": "The weather in a city",
+        "parameters": {"type": "object", "properties": {"city": {"type": "string"}}, "required": ["city"]},
+    },
+}
+
+
+@pytest.mark.parametrize("path", ["/paas/v4", "/coding/paas/v4"])
+def test_a_chat_and_a_code_completion(quick: SandboxProcess, path: str) -> None:
+    with ZaiClient(api_key=quick.token, base_url=f"{quick.direct_base_url}{path}", max_retries=0) as client:
+        answer: Any = client.chat.completions.create(model="glm-4.6", messages=QUESTION, request_id="req-000001")
+    assert answer.choices[0].message.content == "You asked: Is the weather in Tianjin good?"
+    assert answer.choices[0].message.reasoning_content
+    assert answer.request_id == "req-000001"
+    assert answer.usage.total_tokens == answer.usage.prompt_tokens + answer.usage.completion_tokens
+
+
+def test_a_chat_that_calls_a_function(client: ZaiClient) -> None:
+    answer: Any = client.chat.completions.create(model="glm-4.6", messages=QUESTION, tools=[WEATHER])
+    [call] = answer.choices[0].message.tool_calls
+    assert (call.function.name, call.function.arguments) == (
+        "get_weather",
+        '{"city": "Is the weather in Tianjin good?"}',
+    )
+    assert answer.choices[0].finish_reason == "tool_calls"
+
+
+def test_a_streamed_chat(client: ZaiClient) -> None:
+    chunks: list[Any] = list(client.chat.completions.create(model="glm-4.6", messages=QUESTION, stream=True))
+    said = "".join(chunk.choices[0].delta.content or "" for chunk in chunks)
+    assert said == "You asked: Is the weather in Tianjin good?"
+    assert "".join(chunk.choices[0].delta.reasoning_content or "" for chunk in chunks)
+    assert (chunks[-1].choices[0].finish_reason, chunks[-1].usage.total_tokens > 0) == ("stop", True)
+
+
+@pytest.fixture
+def agents(quick: SandboxProcess) -> Iterator[ZaiClient]:
+    """The SDK puts /v1/agents behind its base URL."""
+    with ZaiClient(api_key=quick.token, base_url=f"{quick.direct_base_url}/", max_retries=0, timeout=30) as made:
+        yield made
+
+
+def test_agents(agents: ZaiClient) -> None:
+    translation: Any = agents.agents.invoke(
+        agent_id="general_translation", messages=QUESTION, custom_variables={"target_lang": "fr"}
+    )
+    assert translation.choices[0].messages[0]["content"]["text"].startswith("[fr] ")
+    chunks: list[Any] = list(agents.agents.invoke(agent_id="general_translation", messages=QUESTION, stream=True))
+    assert chunks[-1].usage.total_tokens > 0
+    picture = {"type": "image_url", "image_url": "https://example.com/a.png"}
+    begun: Any = agents.agents.invoke(
+        agent_id="vidu_template_agent",
+        messages=[{"role": "user", "content": [picture]}],
+        custom_variables={"template": "french_kiss"},
+    )
+    assert begun.status == "pending"
+
+    deadline = time.monotonic() + 60
+    told: Any = begun
+    while told.status == "pending" and time.monotonic() < deadline:
+        told = agents.agents.async_result(agent_id="vidu_template_agent", async_id=begun.async_id)
+        time.sleep(0.1)
+    assert told.status == "success"
+    assert told.choices[0].message[0].content[0]["video_url"]
+
+
+def test_tools(client: ZaiClient) -> None:
+    found: Any = client.web_search.web_search(search_engine="search-prime", search_query="fog", count=2)
+    assert [each.title for each in found.search_result] == ["fog (1)", "fog (2)"]
+    page = client.web_reader.web_reader(url="https://example.com/fog")
+    assert page.reader_result
+    assert page.reader_result.title == "fog"
+    file = client.files.create(file=("terms.txt", b"fog,Nebel"), purpose="agent")  # type: ignore[arg-type]
+    assert (file.object, file.bytes) == ("file", 9)
+
+
 def test_an_error_carries_its_code(client: ZaiClient) -> None:
     with pytest.raises(zai.core.APIRequestFailedError) as caught:
         client.videos.generations(model="nope", prompt="x")

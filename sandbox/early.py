@@ -63,8 +63,7 @@ def at_first(says: Early) -> Early:
 
 
 def unknown_task(scene: Scene) -> Refusal:
-    asked = scene.request.path_params.get("id")
-    return replace(REFUSALS["unknown_task"], message=f"Task {asked} does not exist")
+    return replace(REFUSALS["unknown_task"], message=f"Task {scene.asked} does not exist")
 
 
 def not_found(_scene: Scene) -> Response:
@@ -77,7 +76,8 @@ def nothing(_scene: Scene) -> Response:
 
 def literal_id(scene: Scene) -> Said:
     """A gateway of the new format alone asks Z.AI for the task "id"."""
-    return unknown_task(scene) if scene.request.path_params.get("id") == "id" else None
+    scene.asked = str(scene.request.path_params.get("id"))
+    return unknown_task(scene) if scene.asked == "id" else None
 
 
 def new_format_hangs(scene: Scene) -> Said:

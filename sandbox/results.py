@@ -32,13 +32,15 @@ class Results:
     async def result(self, request: Request) -> Response:
         """New format: the id in the path. Old: `async-result/id?id=…`, which a gateway of one format misreads."""
         old = request.path_params["id"] == "id" and "id" in request.query_params and not is_direct(request)
-        task = self.world.tasks.get(request.query_params["id"] if old else request.path_params["id"])
-        return self.told(request, ENDPOINT, task, self.report, old=old)
+        asked = request.query_params["id"] if old else request.path_params["id"]
+        return self.told(request, ENDPOINT, asked, self.world.tasks.get(asked), self.report, old=old)
 
     async def agent_result(self, request: Request) -> Response:
         asked = await fields_of(request)
         task = self.agents_task(asked, "async_id")
-        return self.told(request, AGENT_RESULT, task, self.agent_report, old=is_old(request))
+        return self.told(
+            request, AGENT_RESULT, str(asked.get("async_id")), task, self.agent_report, old=is_old(request)
+        )
 
     async def agent_history(self, request: Request) -> Response:
         asked = await fields_of(request)
@@ -49,11 +51,10 @@ class Results:
         def report(scene: Scene, task: Task) -> Body:
             return history(scene, task, pdf=wants_pdf)
 
-        if task is None:
-            gone = {"code": "1233", "message": f"Conversation {asked.get('conversation_id')} does not exist"}
-            body = {"conversation_id": asked.get("conversation_id"), "agent_id": asked.get("agent_id"), "error": gone}
-            return self.told(request, AGENT_HISTORY, None, None, old=is_old(request), otherwise=body)
-        return self.told(request, AGENT_HISTORY, task, report, old=is_old(request))
+        name = str(asked.get("conversation_id"))
+        gone = {"code": "1233", "message": f"Conversation {name} does not exist"}
+        body = {"conversation_id": name, "agent_id": asked.get("agent_id"), "error": gone}
+        return self.told(request, AGENT_HISTORY, name, task, report, old=is_old(request), otherwise=body)
 
     def agents_task(self, asked: Body, name: str) -> Task | None:
         """By its id, if it is this agent's."""
@@ -64,14 +65,15 @@ class Results:
         self,
         request: Request,
         endpoint: str,
+        asked: str,
         task: Task | None,
-        report: Callable[[Scene, Task], Body] | None,
+        report: Callable[[Scene, Task], Body],
         *,
         old: bool,
         otherwise: Body | None = None,
     ) -> Response:
         """The answer to one poll. otherwise: what is said where there is no such task, if not an error."""
-        scene = Scene(self.world, request, endpoint)
+        scene = Scene(self.world, request, endpoint, asked=asked)
         scene.wrapper = "bare" if scene.direct else self.world.config.wrapper
         if task:
             task.polls += 1
@@ -90,9 +92,7 @@ class Results:
             return REFUSALS["proxy_not_found"]
         return None
 
-    def live(
-        self, scene: Scene, report: Callable[[Scene, Task], Body] | None, otherwise: Body | None
-    ) -> Response | Refusal:
+    def live(self, scene: Scene, report: Callable[[Scene, Task], Body], otherwise: Body | None) -> Response | Refusal:
         limits = self.world.limits
         if scene.endpoint in limits:
             if refusal := limits.enter(scene.endpoint, self.world.config.retry_after):
@@ -100,7 +100,7 @@ class Results:
             limits.leave(scene.endpoint)
         if said := self.faults.first("before", scene):
             return said
-        if scene.task is not None and report is not None:
+        if scene.task is not None:
             body = self.faults.change("answer", scene, report(scene, scene.task))
         elif otherwise is not None:
             body = otherwise

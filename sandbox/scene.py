@@ -42,6 +42,8 @@ class Scene:
     text: str = ""
     entry: Entry | None = None
     task: Task | None = None
+    #: The id that a poll asks for.
+    asked: str = ""
     count: int = 0
     done: bool = True
     wrapper: str = "bare"

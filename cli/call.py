@@ -224,11 +224,9 @@ def tell(answer: Answer, price: Price | None, *, raw: bool, shown: bool) -> None
         click.echo(answer.raw)
     elif not shown:
         click.echo(json.dumps(answer.body, indent=2, ensure_ascii=False))
-    cost = calls.cost_of_answer(price, answer.body)
-    if cost is not None:
-        usage = answer.body["usage"]
-        read, written = usage.get("prompt_tokens", 0), usage.get("completion_tokens", 0)
-        click.echo(f"{read} tokens in, {written} out: {dollars(cost)}", err=True)
+    if counted := calls.cost_of_answer(price, answer.body):
+        tokens, cost = counted
+        click.echo(f"{tokens.input} tokens in, {tokens.output} out: {dollars(cost)}", err=True)
 
 
 def say(name: str, error: ProviderError, *, paid: bool) -> int:

@@ -72,7 +72,8 @@ def plural(count: int, noun: str) -> str:
 
 
 def dollars(amount: Any) -> str:
-    return f"${amount:,.4f}".rstrip("0").rstrip(".") if amount else "$0"
+    """To a hundredth of a cent; less than ten of those, as a chat may cost, to a millionth of a dollar."""
+    return f"${amount:,.{4 if amount >= Decimal('0.001') else 6}f}".rstrip("0").rstrip(".") if amount else "$0"
 
 
 def table(headers: list[str], rows: list[list[str]]) -> str:

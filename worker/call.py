@@ -19,6 +19,7 @@ from provider.endpoints import Endpoint
 from provider.formats import Forgetful, FormatMemory
 from provider.wire import Answer, Json, Request, Upload
 from worker.format_memory import PostgresFormats
+from worker.glm import usage
 from worker.prices import price_of
 from worker.settings import Settings
 from worker.tariff import Price, TokenPrice, Tokens, cost_of
@@ -111,14 +112,7 @@ def price_of_call(endpoint: Endpoint, fields: Json) -> Price | None:
     return price_of(str(fields.get("agent_id") or fields.get("model")))
 
 
-def cost_of_answer(price: Price | None, body: Json) -> Decimal | None:
-    """US dollars, where the answer counts its tokens."""
-    usage = body.get("usage")
-    if not isinstance(price, TokenPrice) or not isinstance(usage, dict):
-        return None
-    details = usage.get("prompt_tokens_details")
-    counts = {**usage, **(details if isinstance(details, dict) else {})}
-    read, cached, written = (
-        int(counts.get(name) or 0) for name in ("prompt_tokens", "cached_tokens", "completion_tokens")
-    )
-    return cost_of(price, tokens=Tokens(input=read, cached=cached, output=written))
+def cost_of_answer(price: Price | None, body: Json) -> tuple[Tokens, Decimal] | None:
+    """What it counts, and US dollars, where the answer counts its tokens."""
+    tokens = usage(body) if isinstance(price, TokenPrice) else None
+    return None if tokens is None else (tokens, cost_of(price, tokens=tokens))

@@ -62,7 +62,8 @@ def test_chat(call: Call) -> None:
     answered = call("chat", "--model", "glm-4.6", "--messages", "What is fog?", "--max-tokens", "3")
     [choice] = body(answered)["choices"]
     assert (choice["message"]["content"], choice["finish_reason"]) == ("You asked:", "length")
-    assert "a paid call" in answered.stderr
+    assert "a paid call: $0.6 a million tokens in, $2.2 out; no budget counts it" in answered.stderr
+    assert "8 tokens in, 19 out: $0.000047" in answered.stderr
 
 
 def test_code_and_lists_of_objects(call: Call) -> None:

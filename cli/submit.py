@@ -16,15 +16,17 @@ from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, T
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
-from cli.main import WRONG_USE
+from cli.main import FAILED, UNREACHABLE, WRONG_USE
 from cli.options import BUDGET, connection, data_dir_option, dollars, plural, session
 from models import money
+from provider.errors import NotSent, ProviderError
+from worker import tokenizer
 from worker.forecast import forecast_s, in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
 from worker.prices import price_of
 from worker.producer import Inserted, KeyTakenError, Row, insert_rows
-from worker.settings import NoServicesError
+from worker.settings import NoServicesError, settings
 
 SHOWN = 50
 
@@ -77,6 +79,7 @@ class Sieve:
 @click.option("--budget", type=BUDGET, help="US dollars that the batch may cost; the rest of it waits.")
 @click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")
 @click.option("--dry-run", is_flag=True, help="Check every row and tell the cost; enqueue nothing.")
+@click.option("--tokenize", is_flag=True, help="With --dry-run, of chats: ask the API's tokenizer about some rows.")
 @click.option("--wait", is_flag=True, help="Follow the batch until it ends.")
 @click.option("--quiet", is_flag=True, help="Print the batch id alone; with --wait, at once.")
 @data_dir_option
@@ -92,6 +95,7 @@ def submit(
     budget: Decimal | None,
     skip_invalid: bool,
     dry_run: bool,
+    tokenize: bool,
     wait: bool,
     quiet: bool,
 ) -> None:
@@ -105,6 +109,8 @@ def submit(
         raise click.UsageError(f"there is no file {file}")
     if webhook is not None and not webhook.startswith(("https://", "http://")):
         raise click.UsageError(f"--webhook {webhook!r} is no http(s) URL")
+    if tokenize and not (dry_run and kind in tokenizer.KINDS):
+        raise click.UsageError(f"--tokenize goes with --dry-run, for kinds {' and '.join(sorted(tokenizer.KINDS))}")
     form = form or format_of(file.name)
     if form is None:
         raise click.UsageError(f"cannot tell the format of {file}: name it with --format csv or --format jsonl")
@@ -115,7 +121,10 @@ def submit(
         rows = with_priority(sieve, priority)
         try:
             if dry_run:
-                forecast(sieve, rows, kind)
+                sample = tokenizer.Sample() if tokenize else None
+                forecast(sieve, sample.of(rows) if sample else rows, kind)
+                if sample:
+                    tell_tokens(sample)
                 return
             added = enqueue(sieve, rows, name, kind, webhook=webhook, budget=budget, skip_invalid=skip_invalid)
         except (ManifestError, KeyTakenError) as error:
@@ -219,6 +228,20 @@ def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
     click.echo(f"{jobs} would be enqueued, for about {total} and {in_words(seconds)}; nothing was")
     if sieve.bad_rows:
         sys.exit(WRONG_USE)
+
+
+def tell_tokens(sample: tokenizer.Sample) -> None:
+    """What the tokenizer makes of the forecast."""
+    try:
+        found = tokenizer.count(sample, settings())
+    except ProviderError as error:
+        click.echo(f"mediajobs: the tokenizer: {error}", err=True)
+        sys.exit(UNREACHABLE if isinstance(error, NotSent) else FAILED)
+    rows = f"{found.rows:,} of {plural(sample.passed, 'row')}"
+    click.echo(
+        f"by the tokenizer, {rows} take {found.counted:,} tokens in, where {found.guessed:,} were assumed: "
+        f"about {dollars(found.estimate)} for all"
+    )
 
 
 @contextmanager

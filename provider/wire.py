@@ -32,10 +32,10 @@ class Inline:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Request:
-    """One call. `endpoint` names an entry of `provider.endpoints.ENDPOINTS`; `direct_endpoint` the one that is used
+    """One call.
 
-    instead where Z.AI itself is spoken to, if any.
-
+    `endpoint` names an entry of `provider.endpoints.ENDPOINTS`; `direct_endpoint` the one that is used instead
+    where Z.AI itself is spoken to, if any.
     `json` is a JSON body; `form` with `upload` a multipart one; `path` fills the
     endpoint's path parameters, `query` goes along. `at`: an endpoint that is in no table; its name is then
     what its URL format is remembered by. `read_timeout_s`: seconds to wait for the answer. `stream`: it was

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from sandbox import process
-from sandbox.probe import PROBES
+from sandbox.probes import PROBES
 from sandbox.process import SandboxProcess
 
 SCRIPT = Path(__file__).parents[2] / "scripts" / "probe-api"

@@ -211,16 +211,19 @@ def enqueue(
 def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
     """Count, cost and time, by model; exit 2 if a row is bad."""
     costs: dict[str, Decimal] = defaultdict(Decimal)
+    calls: Counter[str] = Counter()
     for row in rows:
         costs[row.args["model"]] += row.estimate
+        calls[row.args["model"]] += row.calls
     sieve.tell()
     seconds = 0.0
     with known_limits() as conn:
         for model, count in sieve.models.items():
-            took_s = forecast_s(conn, model, kind, count)
+            took_s = forecast_s(conn, model, kind, calls[model])
             seconds = max(seconds, took_s)  # models run side by side
             cost = "price unknown (set MEDIAJOBS_PRICES)" if price_of(model) is None else dollars(costs[model])
-            click.echo(f"{model}: {plural(count, 'job')}, {cost}, about {in_words(took_s)}")
+            made = f" of {calls[model]} calls" if calls[model] > count else ""
+            click.echo(f"{model}: {plural(count, 'job')}{made}, {cost}, about {in_words(took_s)}")
     total = dollars(sum(costs.values(), Decimal(0)))
     if any(price_of(model) is None for model in costs):
         total += " and what is unknown"

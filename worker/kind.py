@@ -230,6 +230,7 @@ class Checked:
     What each job takes, at most, of what its model is paid by: `units` are calls, or minutes of audio;
     `tokens` count where the price is by tokens.
     `limit`: the row of limits whose slots they take, where it is not their model's.
+    `calls`: how many each makes, about.
     """
 
     jobs: list[Json]
@@ -237,6 +238,7 @@ class Checked:
     units: Decimal = Decimal(1)
     tokens: Tokens = NO_TOKENS
     limit: str | None = None
+    calls: int = 1
 
 
 class OnUnknown(StrEnum):

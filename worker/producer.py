@@ -41,6 +41,8 @@ class Row:
     estimate: Decimal = Decimal(0)
     #: The row of limits whose slots it takes, where it is not its model's.
     limit: str | None = None
+    #: Calls that it will make, about.
+    calls: int = 1
     row: int | None = None
     key: str | None = None
     #: The key is the user's own, not one made of the row's number.
@@ -180,6 +182,7 @@ def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, A
             args=args,
             estimate=cost_of(price_of(args["model"]), units=found.units, tokens=found.tokens),
             limit=found.limit,
+            calls=found.calls,
             row=number,
             key=key if len(found.jobs) == 1 else f"{key or order}#{part}",
             named=key is not None,

@@ -38,6 +38,8 @@ MAX_BYTES = 25 * 1024 * 1024
 MIMES = {".wav": "audio/wav", ".mp3": "audio/mpeg"}
 
 
+#: How long pieces are, about: they end in pauses.
+PIECE_S = 27.0
 #: Fields that are not sent, and none of a piece's.
 OURS = frozenset({"file", "context", "pieces", "seconds"})
 
@@ -127,7 +129,8 @@ def check(row: dict[str, Any], folder: Path) -> Checked:
     stored = args.stored()
     if sound.one_call:
         stored["seconds"] = round(sound.seconds, 3)  # for the subtitles: the answer does not tell
-    return Checked([stored], warnings, units=units, limit=None if sound.one_call else CUT)
+        return Checked([stored], warnings, units=units)
+    return Checked([stored], warnings, units=units, limit=CUT, calls=max(1, round(sound.seconds / PIECE_S)))
 
 
 def request(args: Json, intent: Intent) -> Request:

@@ -25,7 +25,9 @@ def is_direct(base_url: str, style: Style) -> bool:
 
 def with_provider(base_url: str, provider: str) -> str:
     """The proxy's base URL for another provider: the last part of its path is the provider's name."""
-    return f"{base_url.rstrip('/').rpartition('/')[0]}/{quote(provider, safe='')}"
+    parts = urlsplit(base_url)
+    above = parts.path.rstrip("/").rpartition("/")[0]
+    return urlunsplit(parts._replace(path=f"{above}/{quote(provider, safe='')}"))
 
 
 class Address:

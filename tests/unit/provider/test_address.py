@@ -61,6 +61,19 @@ def test_the_seeds_own_example() -> None:
     )
 
 
+@pytest.mark.parametrize(
+    ("base", "other"),
+    [
+        (CLOUD, "https://api.lowcodeapi.com/openai"),
+        (f"{CLOUD}/", "https://api.lowcodeapi.com/openai"),
+        ("http://127.0.0.1:8099/gate/zai", "http://127.0.0.1:8099/gate/openai"),
+        ("http://127.0.0.1:8099", "http://127.0.0.1:8099/openai"),
+    ],
+)
+def test_another_provider_takes_the_place_of_ours(base: str, other: str) -> None:
+    assert with_provider(base, "openai") == other
+
+
 @pytest.mark.parametrize("method", ["GET", "POST", "DELETE"])
 def test_what_is_in_no_table_is_asked_again_only_if_that_is_harmless(method: str) -> None:
     endpoint = endpoint_at("/a/{b}/{c}", method)

@@ -19,6 +19,7 @@ COMMANDS = {
     "image": ("cli.oneoff", "Make one image and wait for it."),
     "video": ("cli.oneoff", "Make one video and wait for it."),
     "transcribe": ("cli.oneoff", "Transcribe audio files and wait."),
+    "schedule": ("cli.schedule", "Transcribe what is new in a folder or bucket, at set times."),
     "watch": ("cli.watch", "Follow a batch until it ends."),
     "status": ("cli.status", "Say how a batch stands, and why the rest waits."),
     "jobs": ("cli.jobs", "List jobs."),

@@ -236,7 +236,7 @@ def commands(workers: int, concurrency: int, flower_port: int | None) -> dict[st
         for number in range(1, workers + 1)
     }
     found["store"] = [*worker, "-Q", "store", "-c", "32", "-n", "store@%h"]
-    found["cut"] = [*worker, "-Q", "cut", "-c", "8", "-n", "cut@%h"]
+    found["cut"] = [*worker, "-Q", "cut,schedule", "-c", "8", "-n", "cut@%h"]
     found["upkeep"] = [*worker, "-Q", "poll,upkeep", "-c", "64", "-n", "upkeep@%h"]
     found["beat"] = [*celery, "beat", "-l", "warning"]
     if flower_port is not None:

@@ -36,6 +36,7 @@ class Job(Base):
         Index("ix_jobs_lease", "lease_until", postgresql_where=text("state IN ('dispatched', 'running')")),
         Index("ix_jobs_poll", "next_poll_at", postgresql_where=text("state = 'waiting'")),
         Index("ix_jobs_fetch", "next_fetch_at", postgresql_where=text("state = 'storing'")),
+        Index("ix_jobs_publish", "id", postgresql_where=text("finished_at IS NOT NULL AND published_fence < fence")),
         Index("ix_jobs_slot", "model", "batch_id", postgresql_where=text("holds_slot")),
         Index("ix_jobs_parent", "parent_id", postgresql_where=text("parent_id is not null")),
         Index(
@@ -103,6 +104,9 @@ class Job(Base):
 
     #: What was said so far, where an answer comes as a stream.
     partial: Mapped[str | None]
+
+    #: The fence at which its outputs were last put where its schedule wants them; null: they stay in the store.
+    published_fence: Mapped[int | None]
 
     error_code: Mapped[str | None]
     error_message: Mapped[str | None]

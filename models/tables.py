@@ -10,5 +10,26 @@ from models.job import Job
 from models.limit import Limit
 from models.output import Output
 from models.piece import Piece
+from models.published_file import PublishedFile
+from models.run_file import RunFile
+from models.schedule import Schedule
+from models.schedule_run import ScheduleRun
+from models.source_file import SourceFile
 
-__all__ = ["Attempt", "Base", "Batch", "Budget", "EndpointFormat", "Event", "Job", "Limit", "Output", "Piece"]
+__all__ = [
+    "Attempt",
+    "Base",
+    "Batch",
+    "Budget",
+    "EndpointFormat",
+    "Event",
+    "Job",
+    "Limit",
+    "Output",
+    "Piece",
+    "PublishedFile",
+    "RunFile",
+    "Schedule",
+    "ScheduleRun",
+    "SourceFile",
+]

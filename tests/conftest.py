@@ -4,6 +4,7 @@ import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import redis
@@ -73,3 +74,20 @@ def valkey_url(valkey: EmbeddedValkey) -> str:
     with redis.Redis.from_url(valkey.url) as client:
         client.flushall()
     return valkey.url
+
+
+@pytest.fixture(scope="session")
+def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
+    """An S3 on this machine, by the environment that leads to it."""
+    from tests.support.s3 import s3_server  # noqa: PLC0415 - slow to import, and few need it
+
+    with s3_server(tmp_path_factory.mktemp("s3") / "log") as environment:
+        yield environment
+
+
+@pytest.fixture
+def bucket(aws: dict[str, str]) -> Any:
+    """The bucket `media`, empty."""
+    from tests.support.s3 import empty_bucket  # noqa: PLC0415 - as above
+
+    return empty_bucket(aws, "media")

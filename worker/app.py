@@ -17,12 +17,25 @@ POLL = "mediajobs.poll"
 FETCH = "mediajobs.fetch"
 RESCUE = "mediajobs.rescue"
 SWEEP = "mediajobs.sweep"
+SCHEDULES = "mediajobs.schedules"
+INTAKE = "mediajobs.intake"
+PUBLISH = "mediajobs.publish"
 
 QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
-          SWEEP: "upkeep"}  # fmt: skip
+          SWEEP: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", INTAKE: "schedule"}  # fmt: skip
 SWEEP_S = 3600.0
+PUBLISH_S = 2.0
 #: Before the broker's client notices by itself that its peer is gone.
 SOCKET_S = 10
+
+
+def ticks(tick_s: float) -> dict[str, float]:
+    """Task → seconds from one tick to the next."""
+    return {
+        **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES), tick_s),
+        PUBLISH: max(PUBLISH_S, tick_s),
+        SWEEP: SWEEP_S,
+    }
 
 
 def make_app(broker_url: str | None) -> Celery:
@@ -39,7 +52,7 @@ def make_app(broker_url: str | None) -> Celery:
                 # Older than this, a tick has nothing to say: the next one is there.
                 "options": {"expires": max(5.0, every_s * 3)},
             }
-            for name, every_s in {DISPATCH: tick_s, POLL: tick_s, FETCH: tick_s, RESCUE: tick_s, SWEEP: SWEEP_S}.items()
+            for name, every_s in ticks(tick_s).items()
         },
         broker_connection_retry_on_startup=True,
         broker_transport_options={

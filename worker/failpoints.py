@@ -9,12 +9,18 @@ import os
 import signal
 import threading
 
-#: Every place there is. "committing": all is written, not yet committed.
-NAMES = (
+#: "committing": all is written, not yet committed.
+JOBS = (
     "dispatch.committed", "claim.committing", "claim.committed", "run.sending", "run.answered",
     "settle.committing", "settle.committed", "poll.claimed", "poll.answered", "fetch.committing", "fetch.committed",
     "store.fetching", "store.stored", "rescue.committed", "cut.kept",
 )  # fmt: skip
+SCHEDULES = (
+    "schedules.committed", "intake.claimed", "intake.listed", "intake.noted", "intake.read", "intake.committing",
+    "intake.committed", "publish.intended", "publish.put", "publish.recorded",
+)  # fmt: skip
+#: Every place there is.
+NAMES = JOBS + SCHEDULES
 EXIT_CODE = 137
 
 _given = os.environ.get("MEDIAJOBS_FAILPOINT", "")

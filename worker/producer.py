@@ -207,9 +207,9 @@ INSERT = """
             cast(:estimate as numeric[])
         ) with ordinality as g (row, key, dedupe, model, args, priority, run_at, estimate, place)
     ), added as (
-        insert into jobs (batch_id, row, key, dedupe, kind, model, args, priority, run_at, estimate)
+        insert into jobs (batch_id, row, key, dedupe, kind, model, args, priority, run_at, estimate, published_fence)
         select :batch_id, row, key, dedupe, :kind, model, cast(args as jsonb), priority, coalesce(run_at, now()),
-            estimate
+            estimate, case when :publish then -1 end
         from given order by place
         on conflict do nothing
         returning id, dedupe, kind, args
@@ -244,11 +244,13 @@ def insert_rows(
     rows: Iterable[Row],
     *,
     webhook: str | None = None,
+    publish: bool = False,
     job_ids: list[int] | None = None,
 ) -> Inserted:
     """Stream rows into the caller's transaction; rows that are there already get their new number, and no more.
 
-    `job_ids` is filled with the rows' ids where given. Raises KeyTakenError.
+    `publish`: a schedule puts their outputs in place. `job_ids` is filled with the rows' ids where given.
+    Raises KeyTakenError.
     """
     batch_id = None
     if batch is not None:
@@ -269,6 +271,7 @@ def insert_rows(
         values = {
             "batch_id": batch_id,
             "kind": kind,
+            "publish": publish,
             "row": [row.row for row in chunk],
             "key": [row.key for row in chunk],
             "dedupe": [dedupe(row, args, seen, batch_id) for row, args in zip(chunk, texts, strict=True)],

@@ -1,6 +1,7 @@
 """Celery's doors: its tasks, which hand their ids to the stage behind and wait, and its life's signals."""
 
 import logging
+from datetime import datetime
 from typing import Any
 
 from celery.signals import (
@@ -12,7 +13,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from worker.app import CUT, DISPATCH, FETCH, POLL, RESCUE, RUN, STORE, SWEEP, app
+from worker.app import CUT, DISPATCH, FETCH, INTAKE, POLL, PUBLISH, RESCUE, RUN, SCHEDULES, STORE, SWEEP, app
 from worker.wiring import built, wiring
 
 
@@ -62,6 +63,24 @@ def rescue() -> None:
 def sweep() -> None:
     """Delete what downloads left half-way."""
     wiring().sweep()
+
+
+@app.task(name=SCHEDULES)
+def schedules() -> None:
+    """Make due what schedules' ticks ask for, and tell workers of it."""
+    wiring().schedules()
+
+
+@app.task(name=INTAKE)
+def intake(schedule_id: int, tick: str, schedule: str) -> None:  # noqa: ARG001 - the name is for Flower's eyes
+    """Look what is new in a schedule's source, and make a batch of it."""
+    wiring().intake(schedule_id, datetime.fromisoformat(tick))
+
+
+@app.task(name=PUBLISH)
+def publish() -> None:
+    """Put outputs where schedules want them."""
+    wiring().publish()
 
 
 @after_setup_logger.connect

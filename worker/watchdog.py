@@ -25,6 +25,12 @@ OVERDUE = {
     "cut": text(f"select exists (select from jobs where {UNTAKEN} and model = 'cut')"),
     "store": text(f"select exists (select from jobs where state = 'storing' and next_fetch_at < {SINCE})"),
     "poll": text(f"select exists (select from jobs where state = 'waiting' and next_poll_at < {SINCE})"),
+    # Told since then, and told still: it may start.
+    "schedule": text(f"""
+        select exists (
+            select from schedule_runs where state = 'due' and told_at < {SINCE} and lease_until > now()
+        )
+    """),
     # Hints that nobody sends again are a sign that no tick comes.
     "upkeep": text(f"select exists (select from jobs where state = 'dispatched' and lease_until < {SINCE})"),
 }

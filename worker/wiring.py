@@ -7,12 +7,14 @@ import socket
 import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
+from models.runs import Ready
 from models.session import make_engine
 from provider.client import Client
 from worker import poll, run, store
-from worker.app import CUT, RUN, STORE, app
+from worker.app import CUT, INTAKE, RUN, STORE, app
 from worker.desk import Desk
 from worker.dispatch import dispatch
 from worker.format_memory import PostgresFormats
@@ -22,7 +24,7 @@ from worker.policy import policy_of
 from worker.prices import price_of
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
-from worker.upkeep import disk, fetches, rescue
+from worker.upkeep import disk, fetches, intake, publish, rescue, schedules
 from worker.verdict import PollRules
 from worker.watchdog import Watchdog
 from worker.writer import Writer
@@ -32,6 +34,8 @@ log = logging.getLogger(__name__)
 MESSAGES = {"run": RUN, "store": STORE, "cut": CUT}
 #: While so many messages wait for the workers that store, none is sent again: they find what is due by themselves.
 ENOUGH = 64
+#: Sources that one process lists at once.
+INTAKES = threading.BoundedSemaphore(4)
 
 
 def send(lot: Lot, job_ids: list[int]) -> None:
@@ -42,6 +46,15 @@ def send(lot: Lot, job_ids: list[int]) -> None:
         retry=False,
         ignore_result=True,
     )
+
+
+def tell(ready: Ready) -> None:
+    """Tell a worker of a schedule's run. With the broker away it is told again, at a later tick."""
+    kwargs = {"schedule_id": ready.schedule_id, "tick": ready.tick.isoformat(), "schedule": ready.name}
+    try:
+        app.send_task(INTAKE, kwargs=kwargs, retry=False, ignore_result=True)
+    except Exception as error:  # noqa: BLE001 - brokers' clients have no common base class
+        log.warning("broker away, a schedule's run starts at a later tick: %s", type(error).__name__)
 
 
 def backlog(queue: str) -> int:
@@ -62,6 +75,7 @@ class Wiring:
     loop: asyncio.AbstractEventLoop
     watchdog: Watchdog
     backlog: Callable[[str], int]
+    tell: Callable[[Ready], None]
 
     def run(self, job_ids: list[int]) -> None:
         self._in_loop(run.run(job_ids, self.desk))
@@ -96,6 +110,33 @@ class Wiring:
         disk.sweep(self.desk.storage)
         self._in_loop(disk.sweep_pieces(self.desk.writer.engine, self.desk.storage))
 
+    def schedules(self) -> None:
+        for ready in schedules.tick(self.desk.writer.engine):
+            self.tell(ready)
+
+    def intake(self, schedule_id: int, tick: datetime) -> None:
+        if not INTAKES.acquire(blocking=False):
+            return  # it is told again; threads are for recordings to be cut, too
+        writer = self.desk.writer
+        try:
+            intake.take_in(
+                writer.engine,
+                schedule_id,
+                tick,
+                worker=writer.worker,
+                lease_s=writer.lease_s,
+                stopping=self._stopping,
+            )
+        finally:
+            INTAKES.release()
+
+    def publish(self) -> None:
+        writer = self.desk.writer
+        publish.publish(writer.engine, self.desk.storage, lease_s=writer.lease_s, stopping=self._stopping)
+
+    def _stopping(self) -> bool:
+        return self.desk.in_hand.stopping
+
     def stop_soon(self) -> None:
         """The process is told to stop: claim nothing more, finish what is in hand, let go after the grace."""
         self.loop.call_soon_threadsafe(self.desk.in_hand.stop, self.settings.grace_s)
@@ -129,11 +170,16 @@ def built() -> Wiring | None:
 
 
 async def build(
-    config: Settings, loop: asyncio.AbstractEventLoop, send: Send = send, backlog: Callable[[str], int] = backlog
+    config: Settings,
+    loop: asyncio.AbstractEventLoop,
+    send: Send = send,
+    backlog: Callable[[str], int] = backlog,
+    tell: Callable[[Ready], None] = tell,
 ) -> Wiring:
     """Make the parts inside the event loop that they will live in.
 
-    `send` takes the hints to the workers; `backlog` says how many messages wait in a queue.
+    `send` takes the hints to the workers, `tell` the runs of schedules; `backlog` says how many messages wait in a
+    queue.
     """
     engine = make_engine(config.require_database_url(), brief=True)
     publisher = Publisher(send, config.message_size)
@@ -169,7 +215,7 @@ async def build(
     )
     heartbeat = loop.create_task(in_hand.keep())
     heartbeat.add_done_callback(report)
-    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), backlog)
+    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), backlog, tell)
 
 
 def report(task: "asyncio.Task[None]") -> None:

@@ -9,7 +9,7 @@ import pytest
 from sandbox.tones import speak, wav
 from tests.support.core import Core
 from tests.support.stack import wait_until
-from worker.failpoints import EXIT_CODE, NAMES
+from worker.failpoints import EXIT_CODE, JOBS, NAMES
 
 ROOT = Path(__file__).parents[2]
 
@@ -23,7 +23,7 @@ def enqueue_mixed(core: Core) -> int:
     return 7
 
 
-@pytest.mark.parametrize("name", [name for each in NAMES for name in (each, f"{each}@3")])
+@pytest.mark.parametrize("name", [name for each in JOBS for name in (each, f"{each}@3")])
 def test_a_crash_loses_nothing_and_buys_nothing_in_silence(core: Core, name: str) -> None:
     jobs = enqueue_mixed(core)
     code = core.work(MEDIAJOBS_FAILPOINT=name)

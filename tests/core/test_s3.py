@@ -4,62 +4,17 @@ import hashlib
 import json
 import os
 import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-import boto3  # type: ignore[import-untyped]
-import httpx
 import pytest
 
-from sandbox.child import die_with_parent
 from sandbox.tones import speak, wav
-from sandbox.valkey import free_port
 from tests.support.core import Core
-from tests.support.stack import MEDIAJOBS, wait_until
+from tests.support.stack import MEDIAJOBS
 from tests.support.talk import recording
 from worker import doctor
 from worker.settings import Settings
-
-
-def answers(url: str) -> bool:
-    try:
-        return httpx.get(url).is_success
-    except httpx.TransportError:
-        return False
-
-
-@pytest.fixture(scope="module")
-def aws(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, str]]:
-    """An S3 on this machine, by the environment that leads to it."""
-    port = free_port()
-    log = tmp_path_factory.mktemp("s3") / "log"
-    with log.open("wb") as file:
-        server = subprocess.Popen(
-            [sys.executable, "-m", "moto.server", "-p", str(port)],
-            stdout=file,
-            stderr=file,
-            preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call
-        )
-    url = f"http://127.0.0.1:{port}"
-    wait_until(lambda: answers(f"{url}/moto-api/data.json"), what="the S3 server")
-    yield {
-        "AWS_ENDPOINT_URL": url,
-        "AWS_ALLOW_HTTP": "true",
-        "AWS_ACCESS_KEY_ID": "x",
-        "AWS_SECRET_ACCESS_KEY": "x",
-        "AWS_REGION": "us-east-1",
-    }
-    server.terminate()
-    server.wait()
-
-
-@pytest.fixture
-def bucket(aws: dict[str, str]) -> Any:
-    s3 = boto3.resource("s3", endpoint_url=aws["AWS_ENDPOINT_URL"], region_name="us-east-1",
-                        aws_access_key_id="x", aws_secret_access_key="x")  # fmt: skip
-    return s3.create_bucket(Bucket="media")
 
 
 def test_what_is_no_recording_makes_no_call(core: Core, aws: dict[str, str], bucket: Any) -> None:

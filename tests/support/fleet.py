@@ -24,7 +24,7 @@ SHORT_LEASE = {"MEDIAJOBS_LEASE_S": "2.5"}
 CELERY = [sys.executable, "-m", "celery", "-A", "worker.app"]
 #: As `mediajobs up` has them, but with all queues in one process: a test has two cores.
 WORKER = [*CELERY, "worker", "--pool", "threads", "--without-gossip", "--without-mingle", "-E", "-l", "info",
-          "-Q", "run,store,poll,upkeep", "-c", "64"]  # fmt: skip
+          "-Q", "run,store,cut,schedule,poll,upkeep", "-c", "64"]  # fmt: skip
 BEAT = [*CELERY, "beat", "-l", "warning"]
 
 

@@ -1,6 +1,29 @@
-"""Where outputs are kept: a folder or an S3 bucket, by obstore."""
+"""Where outputs are kept, and where sources are and outputs are put: folders and S3 buckets."""
 
+from pathlib import Path
+
+from worker.storage.bucket import Bucket
+from worker.storage.files import FileError, Found, Place, PlaceError, Trouble, hashed
+from worker.storage.folder import Folder
 from worker.storage.sources import download_source, read_source
 from worker.storage.storage import Storage, Stored, TooLargeError
 
-__all__ = ["Storage", "Stored", "TooLargeError", "download_source", "read_source"]
+__all__ = [
+    "FileError",
+    "Found",
+    "Place",
+    "PlaceError",
+    "Storage",
+    "Stored",
+    "TooLargeError",
+    "Trouble",
+    "download_source",
+    "hashed",
+    "open_place",
+    "read_source",
+]
+
+
+def open_place(url: str) -> Place:
+    """A folder by its absolute path, or s3://bucket/prefix."""
+    return Bucket(url) if url.startswith("s3://") else Folder(Path(url))

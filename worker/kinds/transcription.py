@@ -6,11 +6,10 @@ one job and goes as it is; any other recording is cut into pieces, jobs of this 
 
 import json
 import math
-from collections.abc import Iterator
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator
 
@@ -29,9 +28,6 @@ from worker.kind import (
     UnreadableAnswerError,
     read_args,
 )
-
-if TYPE_CHECKING:
-    from worker.audio.sound import Samples
 
 MAX_SECONDS = 30.0
 MAX_BYTES = 25 * 1024 * 1024
@@ -80,7 +76,7 @@ class Sound:
 
 
 def look(path: Path) -> Sound:
-    """The length, decoded if the API might take the file, else by its header. Raises ValueError: no sound in it."""
+    """The length, counted if the API might take the file, else by its header. Raises ValueError: no sound in it."""
     from worker.audio.decode import Recording, UnreadableAudioError  # noqa: PLC0415 - FFmpeg, for this kind alone
     from worker.audio.plan import goes_as_it_is  # noqa: PLC0415 - as above
 
@@ -89,8 +85,8 @@ def look(path: Path) -> Sound:
             declared_s = recording.declared_s or 0.0
             if declared_s > MAX_SECONDS * 2:
                 return Sound(declared_s, one_call=False)
-            # Headers lie: what seems short is decoded, as far as a few calls' length.
-            length_s = decoded_seconds(recording.blocks(), at_most_s=MAX_SECONDS * 4)
+            # Headers lie: what seems short is counted, as far as a few calls' length.
+            length_s = recording.length_s(at_most_s=MAX_SECONDS * 4)
             size = path.stat().st_size
             one_call = goes_as_it_is(
                 recording.container, length_s=length_s, size_bytes=size, max_s=MAX_SECONDS, max_bytes=MAX_BYTES
@@ -98,18 +94,6 @@ def look(path: Path) -> Sound:
             return Sound(length_s, one_call)
     except UnreadableAudioError as error:
         raise ValueError(str(error)) from None
-
-
-def decoded_seconds(blocks: "Iterator[Samples]", *, at_most_s: float) -> float:
-    """The true length, or a little more than `at_most_s`."""
-    from worker.audio.sound import seconds  # noqa: PLC0415 - numpy, for this kind alone
-
-    samples = 0
-    for block in blocks:
-        samples += len(block)
-        if seconds(samples) > at_most_s:
-            break
-    return seconds(samples)
 
 
 def check_upload(data: bytes) -> None:

@@ -149,3 +149,39 @@ def test_absent_files_folders_and_pictures(tmp_path: Path) -> None:
         container.mux(stream.encode(None))
     with pytest.raises(UnreadableAudioError, match="has no audio track"):
         decoded(tmp_path / "a.mp4")
+
+
+@pytest.mark.parametrize("suffix", CODECS)
+@pytest.mark.parametrize(("layout", "rate"), [("mono", 16000), ("stereo", 44100)])
+def test_the_length_is_known_without_decoding_all(tmp_path: Path, suffix: str, layout: str, rate: int) -> None:
+    path = tmp_path / f"a{suffix}"
+    record(path, recite(SCRIPT), layout=layout, as_rate=rate)
+    assert length(path) == pytest.approx(len(decoded(path)[0]) / RATE, abs=0.2)
+
+
+@pytest.mark.parametrize("suffix", [".wav", ".mp3"])
+def test_the_length_is_what_is_there_whatever_the_header_says(tmp_path: Path, suffix: str) -> None:
+    path = tmp_path / f"a{suffix}"
+    record(path, recite(SCRIPT), as_rate=16000)
+    data = path.read_bytes()
+    path.write_bytes(data[: len(data) // 2])
+    assert length(path) == pytest.approx(LENGTH_S / 2, abs=0.2)
+
+
+def test_no_more_is_counted_than_is_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    record(path, recite(SCRIPT * 3))
+    assert 5 <= length(path, at_most_s=5.0) < 6
+
+
+@pytest.mark.parametrize(("data", "message"), BAD.values(), ids=BAD)
+def test_what_has_no_sound_has_no_length(tmp_path: Path, data: bytes, message: str) -> None:
+    path = tmp_path / "a.wav"
+    path.write_bytes(data)
+    with pytest.raises(UnreadableAudioError, match=message):
+        length(path)
+
+
+def length(path: Path, *, at_most_s: float = 120.0) -> float:
+    with Recording(path) as recording:
+        return recording.length_s(at_most_s=at_most_s)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED, WRONG_USE
-from cli.options import data_dir_option, session
+from cli.options import F, data_dir_option, session
 from models.state import FINAL, JobState
 from worker import report
 from worker.manifest import explain
@@ -82,6 +82,28 @@ def fields_of(given: tuple[str, ...]) -> dict[str, str]:
 SET = click.option("--set", "more", multiple=True, metavar="FIELD=VALUE", help="Any other field of the API.")
 
 
+#: The fields of a transcription, but for its file.
+HEARING = {
+    "model": click.option("--model", help="[default: glm-asr-2512]"),
+    "language": click.option("--language", help="Sent as it is."),
+    "prompt": click.option("--prompt", help="What was said before, or what names to expect."),
+    "context": click.option(
+        "--context", is_flag=True, default=None, help="Long ones: tell each piece what the one before said."
+    ),
+    "pieces": click.option(
+        "--pieces", type=click.Choice(["wav", "mp3"]), help="Long ones: as what pieces go out.  [default: wav]"
+    ),
+    "stream": click.option("--stream", is_flag=True, default=None, help="Have the text come as it is recognised."),
+}
+
+
+def of_transcription(command: F) -> F:
+    """The options of HEARING, and SET."""
+    for option in reversed([*HEARING.values(), SET]):
+        command = option(command)
+    return command
+
+
 @click.command()
 @click.argument("prompt")
 @click.option("--model", help="[default: cogview-4-250304]")
@@ -110,13 +132,7 @@ def video(prompt: str, *, more: tuple[str, ...], **fields: Any) -> None:
 
 @click.command()
 @click.argument("files", nargs=-1, required=True)
-@click.option("--model", help="[default: glm-asr-2512]")
-@click.option("--language", help="Sent as it is.")
-@click.option("--prompt", help="What was said before, or what names to expect.")
-@click.option("--context", is_flag=True, default=None, help="Long ones: tell each piece what the one before said.")
-@click.option("--pieces", type=click.Choice(["wav", "mp3"]), help="Long ones: as what pieces go out.  [default: wav]")
-@click.option("--stream", is_flag=True, default=None, help="Have the text come as it is recognised.")
-@SET
+@of_transcription
 @data_dir_option
 def transcribe(files: tuple[str, ...], *, more: tuple[str, ...], **fields: Any) -> None:
     """Transcribe audio FILES of any length and format, wait, and print the text."""

@@ -16,7 +16,7 @@ import click
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED
-from cli.oneoff import SET, fields_of
+from cli.oneoff import HEARING, fields_of, of_transcription
 from cli.options import data_dir_option, dollars, plural, session
 from models.state import JobState
 from worker import scheduling
@@ -28,8 +28,7 @@ from worker.scheduling import BadFieldError, FirstLook, NameTakenError, Plan, Un
 
 EVERY_S = 0.3
 #: Fields that have an option of their own; the others are given by --set.
-OPTIONS = {"cron", "timezone", "source", "pattern", "model", "language", "prompt", "out", "max-age", "webhook", "from",
-           "to"}  # fmt: skip
+OPTIONS = {"cron", "timezone", "source", "pattern", "out", "max-age", "webhook", "from", "to", *HEARING}
 SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400, "w": 604800}
 
 
@@ -74,10 +73,7 @@ def schedule() -> None:
 @click.option("--pattern", "patterns", multiple=True,
               help='Which of them, such as "**/*.m4a"; with ! in front: which not. May be repeated.  '
                    "[default: all sound]")  # fmt: skip
-@click.option("--model", help="[default: glm-asr-2512]")
-@click.option("--language", help="Sent as it is.")
-@click.option("--prompt", help="What was said before.")
-@SET
+@of_transcription
 @click.option(
     "--out", metavar="beside|DIR|s3://...", help="Put the transcripts there too; beside: by their recordings."
 )
@@ -97,7 +93,7 @@ def add(name: str, *, more: tuple[str, ...], replace: bool, no_check: bool, **gi
     At its times it lists the source, and makes a batch of the files that are
     new or have changed. The first run takes all that is there.
     """
-    args = {each: given.pop(each) for each in ("model", "language", "prompt")}
+    args = {each: given.pop(each) for each in HEARING}
     args = {field: value for field, value in args.items() if value is not None} | fields_of(more)
     with opened() as database:
         plan, warnings = scheduling.plan(name=name, args=args, **given)

@@ -133,7 +133,7 @@ class Bench:
         ]
         done = "select count(*) from jobs where state = 'succeeded'"
         with self.engine.begin() as conn:
-            conn.execute(text("truncate jobs, attempts, outputs, batches, limits"))
+            conn.execute(text("truncate jobs, batches, limits cascade"))
             slots.add_limit(conn, MODEL, concurrency=slot_count, slot_scope="answer")
         with self.workers(*commands) as pids:
             self.enqueue(200)

@@ -88,7 +88,7 @@ class Machine(RuleBasedStateMachine):
     @initialize()
     def begin(self) -> None:
         with self.engine.begin() as conn:
-            conn.execute(text(f"truncate {TABLES} restart identity"))
+            conn.execute(text(f"truncate {TABLES} restart identity cascade"))
             for kind, model in MODELS.items():
                 scope = "task" if kind == "video" else "answer"
                 slots.add_limit(conn, model, concurrency=SLOTS[kind], slot_scope=scope)

@@ -29,7 +29,7 @@ def stack(running: Stack) -> Iterator[Stack]:
     """The running stack, without jobs."""
     environment = dict(running.environment)
     with running.database() as conn:
-        conn.execute("truncate jobs, attempts, outputs, batches, limits")
+        conn.execute("truncate jobs, batches, limits cascade")
     httpx.post(f"{running.sandbox_url}/_reset").raise_for_status()
     yield running
     running.environment = environment

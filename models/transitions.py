@@ -350,8 +350,10 @@ SETTLE = text(f"""
             error_message, cost, possibly_charged, crashed, unknown, frees_slot, doubted, expires_s)
     ), before as (
         select j.id, j.state, j.holds_slot, j.reserved, l.slot_scope,
+            -- To be cut is nothing that was paid for.
             case when j.cancel_requested and (
-                m.wanted in ('queued', 'held') or m.wanted in ('waiting', 'storing') and not j.keep_result
+                m.wanted in ('queued', 'held') or m.wanted in ('waiting', 'storing')
+                and (not j.keep_result or m.remote_id is not distinct from 'pieces')
             ) then 'cancelled' else m.wanted end as target
         from jobs j
         join moves m on m.id = j.id and m.fence = j.fence and m.source = j.state
@@ -369,12 +371,13 @@ SETTLE = text(f"""
         -- A recording waits for its pieces, and they have their own money.
         next_poll_at = case when b.target = 'waiting' and m.remote_id is distinct from 'pieces'
             then now() + m.delay_s * interval '1 second' end,
-        estimate = case when m.remote_id = 'pieces' then 0 else j.estimate end,
+        estimate = case when b.target = 'waiting' and m.remote_id = 'pieces' then 0 else j.estimate end,
         next_fetch_at = case when b.target = 'storing' then now() + m.delay_s * interval '1 second' end,
         attempt = j.attempt - cast(m.give_back as int),
         crashes = j.crashes + cast(m.crashed as int),
         unknowns = j.unknowns + cast(m.unknown as int),
-        remote_id = coalesce(m.remote_id, j.remote_id),
+        remote_id = case when b.target = 'cancelled' and m.remote_id = 'pieces' then j.remote_id
+            else coalesce(m.remote_id, j.remote_id) end,
         next_request_id = m.next_request_id,
         error_code = m.error_code,
         error_message = m.error_message,

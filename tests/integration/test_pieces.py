@@ -1,7 +1,9 @@
 """Recordings and their pieces in the record: whoever ends the last piece hands the recording on, and nobody else."""
 
 import threading
+from decimal import Decimal
 
+import pytest
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -37,16 +39,22 @@ def write(engine: Engine, *outcomes: Outcome) -> Finished:
         return finish(conn, outcomes, lease_s=30)
 
 
-def cut(engine: Engine, *pieces: NewPiece) -> int:
-    """A recording that was cut into these; returns its id."""
+def recording(engine: Engine) -> int:
+    """One that is to be cut; returns its id."""
     with Session(engine) as session:
         ids: list[int] = []
-        row = Row(args={"model": MODEL, "file": "/a.wav", "prompt": "p"}, limit=CUT)
+        row = Row(args={"model": MODEL, "file": "/a.wav", "prompt": "p"}, limit=CUT, estimate=Decimal(1))
         insert_rows(session, "b", "transcription", [row], job_ids=ids)
         session.commit()
-    [claimed] = claim(engine, dispatch(engine, CUT))
-    assert write(engine, verdict.cut(claimed, pieces, b"{}")).moved == {ids[0]}
     return ids[0]
+
+
+def cut(engine: Engine, *pieces: NewPiece) -> int:
+    """A recording that was cut into these; returns its id."""
+    job = recording(engine)
+    [claimed] = claim(engine, dispatch(engine, CUT))
+    assert write(engine, verdict.cut(claimed, pieces, b"{}")).moved == {job}
+    return job
 
 
 def sent(engine: Engine) -> list[Claim]:
@@ -139,6 +147,23 @@ def test_a_cancelled_recording_takes_its_pieces_along_both_ways(engine: Engine) 
     for fetch in heard(engine):
         write(engine, stored(fetch))
     assert state(engine, job) == "storing"
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_what_is_cancelled_while_it_is_cut_has_no_pieces_and_is_cut_anew(engine: Engine, keep: bool) -> None:
+    job = recording(engine)
+    [claimed] = claim(engine, dispatch(engine, CUT))
+    with Session(engine) as session:
+        cancel(session, Selection(ids=[job]), keep_result=keep)
+        session.commit()
+    write(engine, verdict.cut(claimed, [piece(0)], b"{}"))
+    assert state(engine, job) == "cancelled"
+    with Session(engine) as session:
+        assert retry(session, Selection(ids=[job])).by_state == {"queued": 1}
+        session.commit()
+    with engine.connect() as conn:
+        assert conn.execute(text("select count(*) from pieces")).scalar_one() == 0
+        assert conn.execute(text("select remote_id is null and estimate > 0 from jobs")).scalar_one()
 
 
 def test_retrying_a_piece_takes_its_recording_along(engine: Engine) -> None:

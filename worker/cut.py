@@ -25,6 +25,7 @@ from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
 from worker.kinds.transcription import MAX_BYTES, MAX_SECONDS, OURS
+from worker.settings import settings
 from worker.storage import download_source
 
 log = logging.getLogger(__name__)
@@ -71,7 +72,9 @@ async def cut_up(claim: Claim, desk: Desk) -> Outcome:
     try:
         with desk.in_hand.cuttable(), tempfile.TemporaryDirectory(prefix="mediajobs-") as folder, stopping(stop):
             path = await brought(claim.args["file"], Path(folder))
-            done = await asyncio.to_thread(cut_file, path, claim.job_id, claim.args, keep, stop)
+            # What the sandbox heard is no answer of the API's.
+            api = settings().api_base_url
+            done = await asyncio.to_thread(cut_file, path, claim.job_id, claim.args, keep, stop, api=api)
     except asyncio.CancelledError:
         return verdict.given_back(claim, "the worker stopped before it was cut")
     except UnreadableAudioError as error:
@@ -109,9 +112,10 @@ class Done:
     about: Json
 
 
-def cut_file(path: Path, job_id: int, args: Json, keep: Keep, stop: threading.Event) -> Done:
+def cut_file(path: Path, job_id: int, args: Json, keep: Keep, stop: threading.Event, *, api: str) -> Done:
     """Decode, cut and encode; the same file gives the same pieces. Raises UnreadableAudioError, NotKeptError."""
     asked = {name: value for name, value in args.items() if name not in OURS and name != "stream"}
+    asked["api"] = api
     form = args.get("pieces") or "wav"
     encode = ENCODERS[form]
     whole = as_it_is(path)

@@ -40,6 +40,7 @@ def main() -> None:
     parser.add_argument("--new", type=int, default=1000)
     parser.add_argument("--s3", action="store_true")
     args = parser.parse_args()
+    print(f"load average {os.getloadavg()[0]:.1f} before: above 1, others are at work here", flush=True)
     with tempfile.TemporaryDirectory(prefix="mj-") as name:
         folder = Path(name)
         server = EmbeddedPostgres(folder)

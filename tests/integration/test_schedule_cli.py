@@ -179,6 +179,11 @@ def test_a_range_that_cannot_be(run: Run, source: Path, options: list[str], said
     assert said in run("run", "talks", *options, code=2)
 
 
+@pytest.mark.parametrize("command", ["add", "list", "show", "run", "pause", "resume", "rm"])
+def test_the_help_of_each_command_fits_too(run: Run, command: str) -> None:
+    assert max(map(len, run(command, "--help").splitlines())) <= 80
+
+
 def test_lines_fit_into_80_columns(run: Run, scheduler: Scheduler, source: Path) -> None:
     run("add", "talks", "--cron", "15,45 6,18 1,15 1-3 *", "--timezone", "Europe/Berlin", "--source", "in",
         "--pattern", "**/*.{m4a,wav}", "--pattern", "!old/**", "--pattern", "!**/*-draft.*")  # fmt: skip

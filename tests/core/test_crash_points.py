@@ -9,17 +9,19 @@ import pytest
 from sandbox.tones import speak, wav
 from tests.support.core import Core
 from tests.support.stack import wait_until
+from tests.support.talk import recording
 from worker.failpoints import EXIT_CODE, JOBS, NAMES
 
 ROOT = Path(__file__).parents[2]
 
 
 def enqueue_mixed(core: Core) -> int:
-    """Images, videos and a transcription; returns how many."""
+    """Images, videos and a transcription, one call each; returns how many. And a recording, of several."""
     core.enqueue("image", *({"prompt": f"picture {number}"} for number in range(4)), batch="images")
     core.enqueue("video", *({"prompt": f"clip {n}", "model": "viduq1-text"} for n in range(2)), batch="videos")
     (core.folder / "a.wav").write_bytes(wav(speak(["amber", "basil"])))
-    core.enqueue("transcription", {"file": "a.wav"}, batch="audio")
+    recording(core, 40)
+    core.enqueue("transcription", {"file": "a.wav"}, {"file": "long.wav"}, batch="audio")
     return 7
 
 
@@ -38,6 +40,7 @@ def test_a_crash_loses_nothing_and_buys_nothing_in_silence(core: Core, name: str
     assert set(core.states().values()) == {"succeeded"}
     assert core.audit() == []
     charged = sum(bool(entry["charged"]) for entry in core.stand_in.ledger())
+    jobs += core.rows("select count(*) as n from pieces")[0].n
     assert jobs <= charged <= jobs + doubtful
 
 

@@ -115,6 +115,12 @@ RETRY = text(f"""
     {RETURNED}
 """)
 
+# Calls of pieces that were under way at the cancel: what they bring is wanted again.
+UNCANCEL = text("""
+    update jobs set cancel_requested = false, keep_result = false
+    where parent_id = any(cast(:ids as bigint[])) and state = 'running' and cancel_requested
+""")
+
 # After an unknown outcome the same request id is sent again: at best the API notices. What has a task at
 # the provider can be waited for anew instead.
 RESOLVE = text(f"""
@@ -148,7 +154,10 @@ def cancel(conn: Connection, selection: Selection, *, keep_result: bool = False)
 
 
 def retry(conn: Connection, selection: Selection) -> list[Changed]:
-    return change(conn, RETRY, selection, reason="retried by an operator")
+    changed = change(conn, RETRY, selection, reason="retried by an operator")
+    if recordings := [each.job_id for each in changed if each.state == "waiting"]:
+        conn.execute(UNCANCEL, {"ids": recordings})
+    return changed
 
 
 def resolve(conn: Connection, selection: Selection, *, target: str) -> list[Changed]:

@@ -83,6 +83,10 @@ async def cut_up(claim: Claim, desk: Desk) -> Outcome:
         return verdict.not_cut(claim, str(error))
     except NotKeptError as error:
         return verdict.pieces_not_kept(claim, str(error))
+    except Exception as error:
+        # One odd file: this job alone fails, in words. To cut it again costs nothing.
+        log.exception("job %d: unexpected", claim.job_id)
+        return verdict.not_cut(claim, f"{claim.args['file']} cannot be cut: {type(error).__name__}: {str(error)[:300]}")
     return verdict.cut(claim, done.pieces, json.dumps(done.about, ensure_ascii=False).encode())
 
 

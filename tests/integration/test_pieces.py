@@ -149,6 +149,18 @@ def test_a_cancelled_recording_takes_its_pieces_along_both_ways(engine: Engine) 
     assert state(engine, job) == "storing"
 
 
+def test_a_retry_right_after_a_cancel_wants_what_is_under_way(engine: Engine) -> None:
+    job = cut(engine, piece(0))
+    [claimed] = sent(engine)
+    for act in (cancel, retry):
+        with Session(engine) as session:
+            act(session, Selection(ids=[job]))
+            session.commit()
+    end = transitions.AttemptEnd(number=claimed.number, outcome="answered", http_status=200, answer=b"{}")
+    write(engine, Outcome(verdict.start(claimed, target=JobState.STORING, attempt_end=end)))
+    assert (state(engine, job), state(engine, claimed.job_id)) == ("waiting", "storing")
+
+
 @pytest.mark.parametrize("keep", [False, True])
 def test_what_is_cancelled_while_it_is_cut_has_no_pieces_and_is_cut_anew(engine: Engine, keep: bool) -> None:
     job = recording(engine)

@@ -15,6 +15,8 @@ EDGE_S = 0.5
 ALONE_COST = 0.7
 APART_COST = 0.5
 APART_COST_REPEATED = 1.0
+#: Words on one side of a seam: more are a recogniser's that repeats itself, and to align them takes their square.
+MOST_ALIGNED = 300
 #: Joined by words only if these many, of the words in the overlap, agree; else by time.
 AGREEING = 0.25
 
@@ -99,7 +101,7 @@ def spliced(before: list[Word], after: list[Word], start_s: float, end_s: float)
     if not tail or not head:
         return before + after
     seam_s = (start_s + end_s) / 2
-    pairs = aligned(tail, head, start_s, end_s)
+    pairs = aligned(tail, head, start_s, end_s) if max(len(tail), len(head)) <= MOST_ALIGNED else []
     inside = [sum(start_s <= word.middle_s <= end_s for word in words) for words in (tail, head)]
     if pairs and len(pairs) >= AGREEING * min(inside):
         left, right = min(pairs, key=lambda pair: abs(tail[pair[0]].middle_s + head[pair[1]].middle_s - 2 * seam_s))

@@ -16,6 +16,9 @@ SYLLABLE = 3
 #: After these a pause is likely; so much is it worth, in seconds that words may fit worse.
 STOPS = ".,;:!?…。，、；：！？"
 STOP_WORTH = 0.1
+#: Words that nobody says in a second: a recogniser that repeats itself. When each was said is then no matter, and to
+#: fit them takes the square of their number.
+MOST_A_SECOND = 20
 #: Seconds of misfit that count little, however short the span.
 EASE_S = 0.3
 
@@ -81,6 +84,8 @@ def placed(text: str, speech: Spans, *, start_s: float, length_s: float) -> list
     """
     found = tokens(text)
     spans = list(speech) or [(0.0, length_s)]
+    if len(found) > MOST_A_SECOND * max(length_s, 1.0):
+        spans = [(spans[0][0], spans[-1][1])]
     return [
         word
         for (first_s, last_s), share in zip(spans, shared(found, spans), strict=True)
@@ -90,6 +95,8 @@ def placed(text: str, speech: Spans, *, start_s: float, length_s: float) -> list
 
 def shared(words: Sequence[Token], spans: Spans) -> list[Sequence[Token]]:
     """Which words were said in which span: in order, as their lengths fit best, rather with a stop before a pause."""
+    if len(spans) == 1:
+        return [words]
     lengths = [end - start for start, end in spans]
     said = np.cumsum([0, *map(weight, words)]) * (sum(lengths) / max(sum(map(weight, words)), 1))
     stops = np.array([False, *(word.text[-1] in STOPS for word in words)])

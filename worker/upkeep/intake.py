@@ -137,6 +137,12 @@ class Intake:
             return Read(path=listed.path, problem=str(error))
         except ValidationError as error:
             return Read(path=listed.path, problem=in_words(error))
+        except (StoppingError, LostRunError, PlaceError):
+            raise
+        except Exception as error:
+            # One odd file: the others go on.
+            log.exception("schedule %s: %s", self.claim.name, listed.path)
+            return Read(path=listed.path, problem=f"cannot be read: {type(error).__name__}: {str(error)[:300]}")
         if (read.size, read.mtime, read.etag) != (listed.size, listed.mtime, listed.etag):
             return Read(path=listed.path, unsettled=True)
         args = json.dumps(row.args, ensure_ascii=False)

@@ -165,6 +165,18 @@ def test_failed_neighbours_are_one_gap_if_they_failed_alike() -> None:
     assert stitch(failed).gaps == (Gap(0, 20, "x"), Gap(20, 30, "y"))
 
 
+def test_a_recogniser_that_repeats_itself_ends_all_the_same() -> None:
+    """Thousands of words in half a minute: nothing of them is fitted or aligned, and none is dropped but by time."""
+    babble = "yes " * 20_000
+    parts = [
+        Part(start_s=0.0, end_s=29.0, text=babble, speech=((0.0, 9.0), (10.0, 19.0), (20.0, 29.0))),
+        Part(start_s=26.0, end_s=55.0, text="and then it went on", speech=((0.0, 29.0),)),
+    ]
+    made = stitch(parts)
+    assert len(made.words) > 15_000
+    assert [word.text for word in made.words[-3:]] == ["it", "went", "on"]
+
+
 def test_nothing_at_all() -> None:
     assert stitch([]).words == ()
 

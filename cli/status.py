@@ -10,15 +10,18 @@ from worker.report import status as read_status
 
 
 def as_contract(found: Status) -> dict[str, object]:
-    return {
+    """What `status --json` prints; `pieces` only where there are recordings that were cut."""
+    contract: dict[str, object] = {
         "batch": found.batch,
         "total": found.total,
         "counts": found.counts,
         "cost": float(found.cost),
         "possibly_charged": found.possibly_charged,
         "waiting_for": found.waiting_for,
-        "pieces": found.pieces,
     }
+    if found.pieces["total"]:
+        contract["pieces"] = found.pieces
+    return contract
 
 
 def pieces_in_words(pieces: dict[str, int]) -> str:

@@ -158,16 +158,18 @@ def test_pause_waits_with_its_reason_and_resume_goes_on(stack: Stack) -> None:
 
 
 def test_a_cancelled_batch_makes_no_more_calls(stack: Stack) -> None:
-    name = write(stack.folder / "m.csv", "prompt\n" + "".join(f"p{number}\n" for number in range(200)))
+    name = write(stack.folder / "m.csv", "prompt\n" + "".join(f"p{number}\n" for number in range(2000)))
     stack.run("submit", name, "--kind", "image", "--batch", "m")
     stack.wait_for("m", "succeeded", 3)
     stack.run("cancel", "--batch", "m")
     stack.run("watch", "m", code=1)
     counts = stack.counts("m")
     assert set(counts) == {"succeeded", "cancelled"}
-    assert counts["cancelled"] > 100
     charged = [entry for entry in stack.ledger() if entry["charged"]]
-    assert len(charged) < 100
+    with stack.database() as conn:
+        [[slots]] = conn.execute("select concurrency from limits where model = 'cogview-4-250304'").fetchall()
+    # Paid beside what succeeded: at most what was in its call when it was cancelled.
+    assert len(charged) <= counts["succeeded"] + slots < counts["succeeded"] + counts["cancelled"]
 
 
 def test_the_logs_do_not_grow_with_every_message(stack: Stack) -> None:

@@ -6,6 +6,7 @@ that dies is listed anew, and reads only what it had not read.
 
 import json
 import logging
+import threading
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -83,6 +84,7 @@ class Intake:
     claim: RunClaim
     place: Place
     keeper: Keeper
+    _counting: threading.Lock = field(default_factory=threading.Lock, init=False)
     found: int = field(default=0, init=False)
     unsettled: int = field(default=0, init=False)
 
@@ -127,8 +129,10 @@ class Intake:
         if listed.size == 0:
             return Read(path=listed.path, problem="is empty")
         try:
-            row = self.row(listed.path)
             read, digest = hashed(self.place, listed.path, on_chunk=self.keeper.go_on)
+            # One after the other: counting a file's packets lets other threads in at each, who hinder one another.
+            with self._counting:
+                row = self.row(listed.path)
         except FileNotFoundError:
             self.place.look()  # the file alone, or all of them?
             return Read(path=listed.path)

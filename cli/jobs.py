@@ -102,6 +102,8 @@ def show(job: int, *, as_json: bool) -> None:
         click.echo("  an answer was lost: it may have been charged for that as well")
     if found["partial"]:
         click.echo(f"  so far: {short(found['partial'][-200:], 200)}")
+    for problem in found["problems"]:
+        click.echo(f"  the file {problem}")
     tell_pieces(found["pieces"])
     for step in found["history"]:
         code = f" {step['code']}" if step["code"] else ""

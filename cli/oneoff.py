@@ -63,6 +63,8 @@ def tell(database: Session, job_id: int) -> bool:
         held = "; `mediajobs resolve` decides it" if job["state"] == JobState.HELD else ""
         click.echo(f"job {job_id} {job['state']}: {job['error_code']}: {job['error_message']}{held}", err=True)
         return False
+    for problem in job["problems"]:
+        click.echo(f"note: {job['args']['file']} {problem}", err=True)
     storage = Storage.open(settings().outputs)
     for output in job["outputs"]:
         if output["text"] is not None:

@@ -214,7 +214,7 @@ def run(name: str, *, start: str | None, end: str | None, wait: bool) -> None:
 def follow(database: Session, name: str, tick: datetime) -> None:
     """Until the run has ended; tell how."""
     while True:
-        found = next(each for each in scheduling.show(database.connection(), name)["runs"] if each["tick"] == tick)
+        found = scheduling.run_of(database.connection(), name, tick)
         database.rollback()  # each look is a new snapshot
         if found["finished_at"] or found["again_at"]:
             break
@@ -269,7 +269,11 @@ def outcome(run: dict[str, Any]) -> str:
         case "failed" | "skipped":
             return f"{run['state']}: {run['error']}"
     parts = [f"{run['added']:,} new of {plural_of(run['found'])}" if run["found"] else "no file matches"]
-    for field, what in (("known", "moved or copied"), ("unsettled", "still being written"), ("problems", "not taken")):
+    for field, what in (
+        ("known", "known already (moved, copied or touched)"),
+        ("unsettled", "still being written"),
+        ("problems", "not taken"),
+    ):
         if run[field]:
             parts.append(f"{run[field]:,} {what}")
     told = ", ".join(parts)

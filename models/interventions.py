@@ -50,7 +50,9 @@ SELECTED = """
     (cast(:ids as bigint[]) is null
         or j.id = any(cast(:ids as bigint[])) or j.parent_id = any(cast(:ids as bigint[])))
     and (cast(:batch as bigint) is null or j.batch_id = :batch)
-    and (cast(:state as text) is null or j.state = :state)
+    and (cast(:state as text) is null or j.state = :state or exists (
+        select from jobs p where p.id = j.parent_id and p.state = :state
+    ))
 """
 PICKED = f"{PICK} where {SELECTED}"
 RETURNED = """

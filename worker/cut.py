@@ -3,6 +3,7 @@
 import asyncio
 import json
 import logging
+import random
 import tempfile
 import threading
 from collections.abc import Callable, Iterator, Sequence
@@ -26,7 +27,7 @@ from worker.failpoints import failpoint
 from worker.finish import Outcome
 from worker.kinds.transcription import MAX_BYTES, MAX_SECONDS, OURS
 from worker.settings import settings
-from worker.storage import download_source
+from worker.storage import SourceAwayError, download_source
 
 log = logging.getLogger(__name__)
 
@@ -79,6 +80,8 @@ async def cut_up(claim: Claim, desk: Desk) -> Outcome:
         return verdict.given_back(claim, "the worker stopped before it was cut")
     except UnreadableAudioError as error:
         return verdict.not_cut(claim, f"{claim.args['file']} {error}")
+    except SourceAwayError as error:
+        return verdict.source_away(claim, str(error), chance=random.random())
     except OSError as error:
         return verdict.not_cut(claim, str(error))
     except NotKeptError as error:

@@ -14,7 +14,20 @@ from sqlalchemy import Connection
 from worker.report import as_json, results
 from worker.storage import Storage
 
-FIELDS = ("row", "key", "job", "kind", "state", "error", "attempts", "cost", "possibly_charged", "outputs", "text")
+FIELDS = (
+    "row",
+    "key",
+    "job",
+    "kind",
+    "state",
+    "error",
+    "attempts",
+    "cost",
+    "possibly_charged",
+    "outputs",
+    "text",
+    "problems",
+)
 
 
 @dataclass
@@ -68,6 +81,7 @@ def line(row: Any, outputs: list[dict[str, Any]]) -> dict[str, Any]:
         "possibly_charged": row.possibly_charged,
         "outputs": outputs,
         **({"text": text} if text is not None else {}),
+        **({"problems": row.problems} if row.problems else {}),
     }
 
 

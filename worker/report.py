@@ -117,6 +117,13 @@ FAMILY = """
 """
 COST = "j.cost + coalesce(f.cost, 0)"
 CHARGED = "j.possibly_charged or coalesce(f.possibly_charged, false)"
+# What was found wrong with a recording's file when it was cut: a JSON list, null where nothing was cut.
+PROBLEMS = """
+    case when j.remote_id = 'pieces' then (
+        select cast(convert_from(answer, 'UTF8') as jsonb) -> 'problems' from attempts
+        where job_id = j.id and outcome = 'cut' order by number desc limit 1
+    ) end
+"""
 JOBS = text(f"""
     select j.id as job, b.name as batch, j.row, j.key, j.kind, {MODEL} as model, j.state, j.attempt as attempts,
         {COST} as cost, {CHARGED} as possibly_charged, j.model as lane,
@@ -172,7 +179,8 @@ EVENTS = text("""
 
 
 SHOW = text(f"""
-    select j.*, b.name as batch, {MODEL} as hears, {COST} as all_cost, {CHARGED} as all_charged
+    select j.*, b.name as batch, {MODEL} as hears, {COST} as all_cost, {CHARGED} as all_charged,
+        {PROBLEMS} as problems
     from jobs j left join batches b on b.id = j.batch_id {FAMILY} where j.id = :job
 """)
 
@@ -203,6 +211,7 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
         "possibly_charged": row["all_charged"],
         "partial": row["partial"] if row["state"] == JobState.RUNNING else None,
         "piece_of": row["parent_id"],
+        "problems": row["problems"] or [],
         "pieces": [piece(each) for each in parts],
         "attempts": row["attempt"],
         "waiting_for": waiting,
@@ -228,7 +237,7 @@ def piece(row: Any) -> dict[str, Any]:
 
 RESULTS = text(f"""
     select j.row, j.key, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts,
-        {COST} as cost, {CHARGED} as possibly_charged, o.outputs
+        {COST} as cost, {CHARGED} as possibly_charged, o.outputs, {PROBLEMS} as problems
     from jobs j {FAMILY} left join lateral (
         select jsonb_agg(jsonb_build_object(
             'index', index, 'role', role, 'location', location, 'mime', mime, 'bytes', bytes, 'sha256', sha256,

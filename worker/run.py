@@ -21,6 +21,7 @@ from worker.finish import Outcome
 from worker.images import HEAD_BYTES, image_type
 from worker.kind import Intent
 from worker.kinds import KINDS
+from worker.storage import SourceAwayError, reading
 
 log = logging.getLogger(__name__)
 
@@ -65,6 +66,8 @@ async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
             request = await prepared(claim, desk)
     except asyncio.CancelledError:
         return verdict.given_back(claim, "the worker stopped before it was sent")
+    except SourceAwayError as error:
+        return verdict.source_away(claim, str(error), chance=random.random())
     except Exception as error:  # noqa: BLE001 - whatever it is, nothing was sent: this job alone fails
         return unsendable(claim, error)
     policy = desk.policy(claim.kind, claim.model)
@@ -117,7 +120,9 @@ async def prepared(claim: Claim, desk: Desk) -> Request:
         return request
     try:
         if source.startswith(STORED):
-            data = await desk.storage.read(source.removeprefix(STORED))
+            path = source.removeprefix(STORED)
+            with reading(f"{path} in the store of outputs"):
+                data = await desk.storage.read(path)
         else:
             data = await desk.read_source(source, kind.max_upload_bytes)
         if kind.check_upload is not None:

@@ -329,7 +329,9 @@ RUNS = text("""
     select r.*, b.name as batch, j.jobs, j.cost, p.files as puts
     from unnest(cast(:ids as bigint[])) as wanted (id)
     cross join lateral (
-        select * from schedule_runs where schedule_id = wanted.id order by tick desc limit :most
+        select * from schedule_runs
+        where schedule_id = wanted.id and (cast(:tick as timestamptz) is null or tick = :tick)
+        order by tick desc limit :most
     ) r
     left join batches b on b.id = r.batch_id
     left join lateral (
@@ -357,15 +359,26 @@ NOT_PUT = text("""
 """)
 
 
-def schedules(conn: Connection, *, name: str | None = None, last: int = 3) -> list[dict[str, Any]]:
-    """Schedules by name, or one, each with its `last` runs. Raises UnknownScheduleError."""
+def schedules(
+    conn: Connection, *, name: str | None = None, last: int = 3, tick: datetime | None = None
+) -> list[dict[str, Any]]:
+    """Schedules by name, or one, each with its `last` runs, or the one of `tick`. Raises UnknownScheduleError."""
     rows = conn.execute(SCHEDULES, {"name": name}).mappings().all()
     if name is not None and not rows:
         raise UnknownScheduleError(name)
     found: dict[int, list[dict[str, Any]]] = {row["id"]: [] for row in rows}
-    for run in conn.execute(RUNS, {"ids": list(found), "most": last}).mappings():
+    for run in conn.execute(RUNS, {"ids": list(found), "most": last, "tick": tick}).mappings():
         found[run["schedule_id"]].append(run_as_told(run))
     return [{**schedule_as_told(row), "runs": found[row["id"]]} for row in rows]
+
+
+def run_of(conn: Connection, name: str, tick: datetime) -> dict[str, Any]:
+    """One run. Raises UnknownScheduleError, also where the schedule was removed and added anew since."""
+    [found] = schedules(conn, name=name, tick=tick)
+    if not found["runs"]:
+        raise UnknownScheduleError(name)
+    run: dict[str, Any] = found["runs"][0]
+    return run
 
 
 def schedule_as_told(row: Any) -> dict[str, Any]:

@@ -31,6 +31,9 @@ RETRY_BASE_S = 2.0
 RETRY_CAP_S = 60.0
 FETCH_BASE_S = 0.5
 FETCH_CAP_S = 60.0
+SOURCE_TRIES = 10
+SOURCE_BASE_S = 5.0
+SOURCE_CAP_S = 120.0
 #: An id that the API does not know may be known in a moment; after this it is a person's matter.
 PATIENCE_S = 600.0
 #: No new call for so long after the outputs' store took nothing; each failure begins it anew.
@@ -236,6 +239,17 @@ def cut(claim: Claim, pieces: Sequence[NewPiece], about: bytes) -> Outcome:
     """A recording has its pieces, and waits for them. `about`: what is known of the file, kept with the attempt."""
     end = AttemptEnd(number=claim.number, outcome="cut", answer=about, remote_id=PIECES)
     return Outcome(start(claim, target=JobState.WAITING, remote_id=PIECES, attempt_end=end, pieces=tuple(pieces)))
+
+
+def source_away(claim: Claim, message: str, *, chance: float) -> Outcome:
+    """What was to be sent cannot be read now, and may be soon: tried again for some minutes, without the slot."""
+    code = "source_away"
+    end = AttemptEnd(number=claim.number, outcome="unsent", error_code=code, error_message=message)
+    move = start(claim, error_code=code, error_message=message, attempt_end=end, next_request_id=claim.request_id)
+    if claim.attempt >= SOURCE_TRIES:
+        return Outcome(move)
+    delay_s = SOURCE_BASE_S + backoff_s(claim.attempt, base_s=SOURCE_BASE_S, cap_s=SOURCE_CAP_S, chance=chance)
+    return Outcome(replace(move, target=JobState.QUEUED, delay_s=delay_s))
 
 
 def not_cut(claim: Claim, message: str) -> Outcome:

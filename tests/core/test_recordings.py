@@ -64,6 +64,11 @@ def test_any_container_will_do_and_what_is_silent_costs_nothing(core: Core) -> N
         "has nothing in it that is loud enough to be heard"
     ]
     assert core.rows("select from jobs where parent_id = :job", job=silent) == []
+    with core.engine.connect() as conn:
+        shown = report.show(conn, silent)
+        told = [each.problems for each in report.results(conn, report.find_batch(conn, "b"))]
+    assert shown is not None
+    assert told == [[], shown["problems"]] == [[], ["has nothing in it that is loud enough to be heard"]]
     assert core.audit() == []
 
 

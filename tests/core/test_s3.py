@@ -8,10 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from sqlalchemy import text
 
 from sandbox.tones import speak, wav
+from sandbox.valkey import free_port
 from tests.support.core import Core
-from tests.support.stack import MEDIAJOBS
+from tests.support.stack import MEDIAJOBS, wait_until
 from tests.support.talk import recording
 from worker import doctor
 from worker.settings import Settings
@@ -31,6 +33,27 @@ def test_what_is_no_recording_makes_no_call(core: Core, aws: dict[str, str], buc
         assert row.state == "failed"
         assert f"s3://media/in/{row.key}.wav {objects[row.key][1]}" in row.error_message
     assert core.stand_in.ledger() == []
+
+
+def test_a_bucket_that_is_away_for_a_while_fails_nothing(core: Core, aws: dict[str, str], bucket: Any) -> None:
+    bucket.put_object(Key="in/a.wav", Body=wav(speak(["amber", "ocean"])))
+    [job] = core.enqueue("transcription", {"file": "s3://media/in/a.wav"})
+    away = core.start(**aws | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{free_port()}"})
+    try:
+        wait_until(lambda: core.rows("select from jobs where error_code = 'source_away' and state = 'queued'"),
+                   what="a try")  # fmt: skip
+    finally:
+        away.kill()
+        away.wait()
+    with core.engine.begin() as conn:
+        conn.execute(text("update jobs set run_at = now()"))
+    core.environment = aws
+    assert core.work() == 0, core.log()
+    [row] = core.rows(
+        "select state, text from jobs join outputs on job_id = id where id = :job and role = 'text'", job=job
+    )
+    assert (row.state, row.text) == ("succeeded", "amber ocean")
+    assert core.audit() == []
 
 
 def test_files_come_from_a_bucket_and_go_to_one(core: Core, aws: dict[str, str], bucket: Any) -> None:

@@ -178,6 +178,24 @@ def test_what_is_cancelled_while_it_is_cut_has_no_pieces_and_is_cut_anew(engine:
         assert conn.execute(text("select remote_id is null and estimate > 0 from jobs")).scalar_one()
 
 
+def test_retrying_failed_recordings_takes_their_cancelled_pieces_along(engine: Engine) -> None:
+    job = cut(engine, piece(0), piece(1))
+    first, second = sent(engine)
+    write(engine, Outcome(verdict.start(first, target=JobState.FAILED, error_code="1301")))
+    with Session(engine) as session:
+        cancel(session, Selection(ids=[second.job_id]))
+        session.commit()
+    write(engine, Outcome(verdict.start(second, target=JobState.QUEUED)))
+    with engine.begin() as conn:
+        [fetch] = transitions.claim_fetches(conn, most=9, worker="w", lease_s=30)
+    write(engine, verdict.stored(fetch, (), "2 of 2 pieces have no text"))
+    assert (state(engine, job), state(engine, second.job_id)) == ("failed", "cancelled")
+    with Session(engine) as session:
+        retry(session, Selection(state="failed"))
+        session.commit()
+    assert [state(engine, each) for each in (job, first.job_id, second.job_id)] == ["waiting", "queued", "queued"]
+
+
 def test_retrying_a_piece_takes_its_recording_along(engine: Engine) -> None:
     job = cut(engine, piece(0), piece(1))
     first, second = sent(engine)

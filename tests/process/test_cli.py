@@ -173,7 +173,6 @@ def test_a_cancelled_batch_makes_no_more_calls(stack: Stack) -> None:
     assert len(charged) <= answered + slots < counts["succeeded"] + counts["cancelled"]
 
 
-
 def test_the_logs_do_not_grow_with_every_message(stack: Stack) -> None:
     stack.run("image", "a lighthouse")
     logs = [(stack.data_dir / "logs" / f"{name}.log").read_text() for name in ("run1", "store", "upkeep")]

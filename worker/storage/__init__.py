@@ -5,7 +5,7 @@ from pathlib import Path
 from worker.storage.bucket import Bucket
 from worker.storage.files import FileError, Found, Place, PlaceError, Trouble, hashed
 from worker.storage.folder import Folder
-from worker.storage.sources import download_source, read_source
+from worker.storage.sources import SourceAwayError, download_source, read_source, reading
 from worker.storage.storage import Storage, Stored, TooLargeError
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Found",
     "Place",
     "PlaceError",
+    "SourceAwayError",
     "Storage",
     "Stored",
     "TooLargeError",
@@ -21,6 +22,7 @@ __all__ = [
     "hashed",
     "open_place",
     "read_source",
+    "reading",
 ]
 
 

@@ -269,6 +269,16 @@ def test_a_store_that_takes_nothing_stops_new_calls() -> None:
     assert outcome.effects == (Pause(ACCOUNT, "no bucket", "storage_failed", 15.0),)
 
 
+@pytest.mark.parametrize(
+    ("attempt", "state", "delay_s"), [(1, S.QUEUED, 7.5), (9, S.QUEUED, 65.0), (10, S.FAILED, 0.0)]
+)
+def test_a_bucket_that_is_away_is_tried_for_some_minutes(attempt: int, state: JobState, delay_s: float) -> None:
+    outcome = verdict.source_away(claim(attempt=attempt), "cannot read it now", chance=0.5)
+    assert (outcome.move.target, outcome.move.error_code, outcome.move.delay_s) == (state, "source_away", delay_s)
+    assert outcome.move.attempt_end is not None
+    assert (outcome.move.attempt_end.outcome, outcome.effects) == ("unsent", ())
+
+
 LIVES = {
     "unsigned": ("https://h/a.png", 86400.0),
     "signed": (f"https://h/a.png?Signature=x&Expires={int(NOW.timestamp()) + 100}", 100.0),

@@ -240,6 +240,9 @@ def tell_tokens(sample: tokenizer.Sample) -> None:
     except ProviderError as error:
         click.echo(f"mediajobs: the tokenizer: {error}", err=True)
         sys.exit(UNREACHABLE if isinstance(error, NotSent) else FAILED)
+    except (OSError, ValueError) as error:
+        click.echo(f"mediajobs: an image that the tokenizer was to count: {error}", err=True)
+        sys.exit(WRONG_USE)
     rows = f"{found.rows:,} of {plural(sample.passed, 'row')}"
     click.echo(
         f"by the tokenizer, {rows} take {found.counted:,} tokens in, where {found.guessed:,} were assumed: "

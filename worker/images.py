@@ -1,6 +1,8 @@
 """Images that rows name: by URL, as base64, or as a file, which goes into the request when that is sent."""
 
+import base64
 import re
+from collections.abc import Awaitable, Callable
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -72,3 +74,20 @@ def decoded_bytes(image: str) -> int:
 def sendable(image: str, *, max_bytes: int) -> Any:
     """The image as it goes into a request's JSON."""
     return Inline(source=image, max_bytes=max_bytes) if image.startswith((FILE, BUCKET)) else image
+
+
+async def filled(value: Any, read_source: Callable[[str, int], Awaitable[bytes]]) -> Any:
+    """A request's JSON with its images in it. Raises ValueError and OSError for what cannot go or cannot be read."""
+    match value:
+        case Inline(source=source, max_bytes=max_bytes):
+            try:
+                data = await read_source(source, max_bytes)
+                mime = image_type(data[:HEAD_BYTES])
+            except ValueError as error:
+                raise ValueError(f"{source} {error}") from None
+            return f"data:{mime};base64,{base64.b64encode(data).decode()}"
+        case dict():
+            return {name: await filled(each, read_source) for name, each in value.items()}
+        case list():
+            return [await filled(each, read_source) for each in value]
+    return value

@@ -1,24 +1,22 @@
 """Makes the requests of dispatched jobs: claim, ask once, write down what came back."""
 
 import asyncio
-import base64
 import logging
 import random
 import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any
 
 from models.recordings import STORED
 from models.transitions import AttemptEnd, Claim
 from provider.errors import AnswerLost, ProviderError
-from provider.wire import Inline, Request
+from provider.wire import Request
 from worker import verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
-from worker.images import HEAD_BYTES, image_type
+from worker.images import filled
 from worker.kind import Intent
 from worker.kinds import KINDS
 from worker.storage import SourceAwayError, reading
@@ -115,7 +113,7 @@ async def prepared(claim: Claim, desk: Desk) -> Request:
     kind = KINDS[claim.kind]
     request = kind.request(claim.args, Intent(job_id=claim.job_id, request_id=claim.request_id))
     if request.json is not None:
-        request = replace(request, json=await filled(request.json, desk))
+        request = replace(request, json=await filled(request.json, desk.read_source))
     if request.upload is None or not (source := request.upload.source):
         return request
     try:
@@ -130,23 +128,6 @@ async def prepared(claim: Claim, desk: Desk) -> Request:
     except ValueError as error:
         raise ValueError(f"{source} {error}") from None
     return replace(request, upload=replace(request.upload, data=data))
-
-
-async def filled(value: Any, desk: Desk) -> Any:
-    """A request's JSON with its images in it."""
-    match value:
-        case Inline(source=source, max_bytes=max_bytes):
-            try:
-                data = await desk.read_source(source, max_bytes)
-                mime = image_type(data[:HEAD_BYTES])
-            except ValueError as error:
-                raise ValueError(f"{source} {error}") from None
-            return f"data:{mime};base64,{base64.b64encode(data).decode()}"
-        case dict():
-            return {name: await filled(each, desk) for name, each in value.items()}
-        case list():
-            return [await filled(each, desk) for each in value]
-    return value
 
 
 def unsendable(claim: Claim, error: Exception) -> Outcome:

@@ -7,7 +7,7 @@ call: so it is asked about a sample, and the rest is taken to be alike.
 import asyncio
 import random
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
 from provider.client import Client
@@ -15,10 +15,12 @@ from provider.formats import Forgetful
 from provider.wire import Json, Request
 from worker import messages as chats
 from worker.completion import input_tokens, sent_messages
+from worker.images import filled
 from worker.messages import CHAT
 from worker.prices import price_of
 from worker.producer import Row
 from worker.settings import Settings
+from worker.storage import read_source
 from worker.tariff import Tokens, cost_of
 
 #: Kinds whose rows it can count.
@@ -62,7 +64,10 @@ class Counted:
 
 
 def count(sample: Sample, config: Settings) -> Counted:
-    """Ask the tokenizer about each row of the sample. Raises ProviderError."""
+    """Ask the tokenizer about each row of the sample, with its images.
+
+    Raises ProviderError, and OSError and ValueError for an image that cannot be sent.
+    """
 
     async def ask() -> list[int]:
         token = config.api_token.get_secret_value()
@@ -71,7 +76,8 @@ def count(sample: Sample, config: Settings) -> Counted:
 
         async def one(args: Json) -> int:
             async with some:
-                answer = await client.send(request(args))
+                asked = request(args)
+                answer = await client.send(replace(asked, json=await filled(asked.json, read_source)))
             return int((answer.body.get("usage") or {}).get("prompt_tokens") or 0)
 
         try:

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from PIL import Image
 
 from cli.main import cli
 from sandbox import process
@@ -60,6 +61,27 @@ def test_a_forecast_by_the_tokenizer(submit: Submit, api: SandboxProcess, tmp_pa
     assert f"3 of 3 rows take 6,012 tokens in, where 6,525 were assumed: about ${cost:.4f} for all" in said.stdout
     summary = api.summary()
     assert (summary["received"], summary["charged"]) == (3, 0)
+
+
+def test_images_of_this_machine_are_counted_too(submit: Submit, tmp_path: Path) -> None:
+    Image.new("RGB", (64, 64)).save(tmp_path / "a.png")
+    manifest(tmp_path, 2, model="glm-4.6v", images="a.png")
+    said = submit("--kind", "chat", "--dry-run", "--tokenize")
+    assert said.exit_code == 0, said.stderr
+    # By the stand-in: a thousand an image, whatever its size, and eight for the question.
+    assert "2 of 2 rows take 2,016 tokens in" in said.stdout
+
+
+def test_an_image_that_cannot_be_read_from_here_is_told(
+    submit: Submit, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    nowhere = {"ENDPOINT_URL": "http://127.0.0.1:1", "ALLOW_HTTP": "true", "ACCESS_KEY_ID": "x",
+               "SECRET_ACCESS_KEY": "x", "REGION": "eu-west-1"}  # fmt: skip
+    for name, value in nowhere.items():
+        monkeypatch.setenv(f"AWS_{name}", value)
+    manifest(tmp_path, 1, model="glm-4.6v", images="s3://no-such-bucket/a.png")
+    said = submit("--kind", "chat", "--dry-run", "--tokenize")
+    assert (said.exit_code, "cannot read s3://no-such-bucket/a.png" in said.stderr) == (2, True)
 
 
 def test_of_many_rows_some_are_asked_about(submit: Submit, api: SandboxProcess, tmp_path: Path) -> None:

@@ -235,6 +235,8 @@ def say(name: str, error: ProviderError, *, paid: bool) -> int:
     if isinstance(error, AnswerLost):
         doubt = "it may have been accepted, and charged" if paid else "it may have been accepted"
         click.echo(f"  -> {doubt}; it was sent once, and is not sent again", err=True)
+    elif error.http_status == 404 and error.code is None:
+        click.echo("  -> nothing is at this path; `mediajobs doctor --api` tells what the proxy has", err=True)
     elif advice := ADVICE.get(error.ruling.action):
         click.echo(f"  -> {advice}", err=True)
     if error.excerpt and not (error.code or "").isdigit():

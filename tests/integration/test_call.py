@@ -200,6 +200,7 @@ FAILING: dict[str, tuple[str, int, str]] = {
     "refused content": ("content", 1, "(HTTP 400, code 1301)"),
     "a limit": ("rate_limit", 1, "too many calls at once: try again in a moment"),
     "no balance": ("no_balance", 1, "there is no balance"),
+    "a path that is not there": ("proxy_not_found", 1, "nothing is at this path; `mediajobs doctor --api` tells"),
     "a lost answer": ("bad_gateway_after", 1, "it may have been accepted, and charged; it was sent once"),
     "a page": ("html", 1, "the answer began: <html>"),
     "a reset": ("reset_after", 1, "the answer was lost"),

@@ -12,7 +12,7 @@ from sqlalchemy.orm import Session
 from cli.main import WRONG_USE
 from cli.options import BUDGET, F, data_dir_option, dollars, session, table
 from models import money, slots
-from models.limit import ACCOUNT
+from models.limit import ACCOUNT, CUT
 from models.money import DAY, Scope
 from worker import reasons, report
 from worker.costs import SUBJECTS, By
@@ -26,7 +26,7 @@ from worker.waiting import why
 
 def warn_unknown(model: str) -> None:
     """Providers add models, and people mistype them."""
-    if model != ACCOUNT and model not in KINDS_OF:
+    if model not in (ACCOUNT, CUT) and model not in KINDS_OF:
         click.echo(f"warning: model {model!r} is not known here; is it spelt right?", err=True)
 
 

@@ -21,6 +21,7 @@ from cli.options import BUDGET, connection, data_dir_option, dollars, plural, se
 from models import money
 from provider.errors import NotSent, ProviderError
 from worker import tokenizer
+from worker.fields import is_url
 from worker.forecast import forecast_s, in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
@@ -107,7 +108,7 @@ def submit(
     """
     if str(file) != "-" and not file.exists():
         raise click.UsageError(f"there is no file {file}")
-    if webhook is not None and not webhook.startswith(("https://", "http://")):
+    if webhook is not None and not is_url(webhook):
         raise click.UsageError(f"--webhook {webhook!r} is no http(s) URL")
     if tokenize and not (dry_run and kind in tokenizer.KINDS):
         raise click.UsageError(f"--tokenize goes with --dry-run, for kinds {' and '.join(sorted(tokenizer.KINDS))}")

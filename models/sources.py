@@ -29,7 +29,8 @@ class Listed:
 
 RUN = "schedule_id = :schedule_id and tick = :tick"
 
-# What we put there ourselves is no source. On a conflict: an earlier claim of this run had seen it already.
+# What we put there ourselves is no source. On a conflict: an earlier claim of this run had seen it already. A file that
+# was taken for the one of a job is new all the same, if that job found its own file gone.
 NOTE = text("""
     with given as (
         select * from unnest(
@@ -39,7 +40,10 @@ NOTE = text("""
         select g.*, g.mtime between now() - :settle_s * interval '1 second' and now() + :ahead_s * interval '1 second'
             as unsettled
         from given g left join source_files s on s.schedule_id = :schedule_id and s.path = g.path
-        where (s.path is null or (s.size, s.mtime, s.etag) is distinct from (g.size, g.mtime, g.etag))
+        where (s.path is null or (s.size, s.mtime, s.etag) is distinct from (g.size, g.mtime, g.etag) or exists (
+                select from jobs j where j.id = s.job_id and j.state = 'failed' and j.error_code = 'input_unreadable'
+                    and j.key <> g.path
+            ))
             and (cast(:since as timestamptz) is null or g.mtime > :since)
             and (cast(:until as timestamptz) is null or g.mtime <= :until)
             and not exists (select from published_files p where p.target = :url || g.path)
@@ -135,16 +139,19 @@ def record_read(conn: Connection, claim: RunClaim, found: Sequence[Read]) -> Non
 
 
 # The same content under another name, or with another date, is no new job. Its outputs are wanted beside each, though.
+# But one whose job has failed is: it may have been moved away before its turn, and to touch it is to try again.
 KNOWN = text("""
     with same as (
-        select f.path, f.size, f.mtime, f.etag, f.sha256, (
-            select max(s.job_id) from source_files s where s.schedule_id = :schedule_id and s.sha256 = f.sha256
-        ) as job_id
-        from run_files f
+        select f.path, f.size, f.mtime, f.etag, f.sha256, k.job_id
+        from run_files f cross join lateral (
+            select s.job_id from source_files s left join jobs j on j.id = s.job_id
+            where s.schedule_id = :schedule_id and s.sha256 = f.sha256 and j.state is distinct from 'failed'
+            order by j.state is distinct from 'succeeded', s.job_id desc limit 1
+        ) k
         where f.schedule_id = :schedule_id and f.tick = :tick and f.sha256 is not null and f.problem is null
     ), known as (
         insert into source_files as k (schedule_id, path, size, mtime, etag, sha256, job_id)
-        select :schedule_id, path, size, mtime, etag, sha256, job_id from same where job_id is not null
+        select :schedule_id, path, size, mtime, etag, sha256, job_id from same
         on conflict (schedule_id, path) do update set
             size = excluded.size, mtime = excluded.mtime, etag = excluded.etag, sha256 = excluded.sha256,
             job_id = excluded.job_id

@@ -23,7 +23,7 @@ PUBLISH = "mediajobs.publish"
 
 QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
           SWEEP: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", INTAKE: "schedule"}  # fmt: skip
-SWEEP_S = 3600.0
+SWEEP_S = 600.0
 PUBLISH_S = 2.0
 #: Before the broker's client notices by itself that its peer is gone.
 SOCKET_S = 10

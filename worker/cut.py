@@ -1,16 +1,22 @@
 """Cuts recordings into pieces that the API takes. Work without a call, done by a process of its own queue."""
 
 import asyncio
+import hashlib
 import json
 import logging
+import os
 import random
+import shutil
 import tempfile
 import threading
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from sqlalchemy import text
+from sqlalchemy.exc import SQLAlchemyError
 
 from models.recordings import NewPiece
 from models.transitions import Claim
@@ -32,6 +38,10 @@ from worker.storage import SourceAwayError, download_source
 log = logging.getLogger(__name__)
 
 ENCODERS: dict[str, Callable[[Samples], bytes]] = {"wav": to_wav, "mp3": to_mp3}
+SCRATCH = "mediajobs-cut"
+#: Seconds between two looks whether a recording was cancelled.
+LOOK_S = 2.0
+SILENT = "has nothing in it that is loud enough to be heard"
 #: Puts a piece's file into the store: path below it, bytes.
 Keep = Callable[[str, bytes], None]
 
@@ -71,11 +81,16 @@ async def cut_up(claim: Claim, desk: Desk) -> Outcome:
             raise NotKeptError(f"cannot store a piece: {type(error).__name__}: {str(error)[:300]}") from error
 
     try:
-        with desk.in_hand.cuttable(), tempfile.TemporaryDirectory(prefix="mediajobs-") as folder, stopping(stop):
-            path = await brought(claim.args["file"], Path(folder))
+        with desk.in_hand.cuttable(), scratch(claim.args["file"]) as folder, stopping(stop):
+            path = await brought(claim.args["file"], folder)
+            if await asyncio.to_thread(has_changed, path, claim.args.get("sha256")):
+                return verdict.not_cut(claim, f"{claim.args['file']} has changed since it was found")
             # What the sandbox heard is no answer of the API's.
             api = settings().api_base_url
-            done = await asyncio.to_thread(cut_file, path, claim.job_id, claim.args, keep, stop, api=api)
+            async with stopped_by_cancel(claim, desk, stop):
+                done = await asyncio.to_thread(cut_file, path, claim.job_id, claim.args, keep, stop, api=api)
+    except StoppedError:
+        return verdict.given_back(claim, "it was cancelled while it was cut")
     except asyncio.CancelledError:
         return verdict.given_back(claim, "the worker stopped before it was cut")
     except UnreadableAudioError as error:
@@ -102,6 +117,47 @@ def stopping(stop: threading.Event) -> Iterator[None]:
         stop.set()
 
 
+CANCELLED = text("select cancel_requested from jobs where id = :job and fence = :fence")
+
+
+@asynccontextmanager
+async def stopped_by_cancel(claim: Claim, desk: Desk, stop: threading.Event) -> AsyncIterator[None]:
+    """Stop the thread soon after an operator cancels: it may have an hour to go, and holds a slot."""
+
+    def is_cancelled() -> bool:
+        try:
+            with desk.writer.engine.connect() as conn:
+                values = {"job": claim.job_id, "fence": claim.fence}
+                return bool(conn.execute(CANCELLED, values).scalar())
+        except SQLAlchemyError:
+            return False  # asked again
+
+    async def watch() -> None:
+        while not await asyncio.to_thread(is_cancelled):  # noqa: ASYNC110 - what is waited for is a row
+            await asyncio.sleep(LOOK_S)
+        stop.set()
+
+    watching = asyncio.create_task(watch())
+    try:
+        yield
+    finally:
+        watching.cancel()
+
+
+@contextmanager
+def scratch(source: str) -> Iterator[Path]:
+    """A folder for what is brought from a bucket, named after this process; those of dead ones are deleted."""
+    for left in Path(tempfile.gettempdir()).glob(f"{SCRATCH}-*-*"):
+        pid = left.name.split("-")[-2]
+        if pid.isdecimal() and not Path(f"/proc/{pid}").exists() and Path("/proc/self").exists():
+            shutil.rmtree(left, ignore_errors=True)
+    if not source.startswith("s3://"):
+        yield Path(source).parent
+        return
+    with tempfile.TemporaryDirectory(prefix=f"{SCRATCH}-{os.getpid()}-") as folder:
+        yield Path(folder)
+
+
 async def brought(source: str, folder: Path) -> Path:
     """The file on this disk: containers want to be sought in."""
     if not source.startswith("s3://"):
@@ -109,6 +165,14 @@ async def brought(source: str, folder: Path) -> Path:
     path = folder / "recording"
     await download_source(source, path)
     return path
+
+
+def has_changed(path: Path, sha256: str | None) -> bool:
+    """Whether a file is not what a schedule found; one that is gone is told by who reads it."""
+    if sha256 is None or not path.is_file():
+        return False
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() != sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,9 +191,9 @@ def cut_file(path: Path, job_id: int, args: Json, keep: Keep, stop: threading.Ev
     encode = ENCODERS[form]
     whole = as_it_is(path)
     if whole is not None:
-        length, sound, problems, container = whole
+        length, sound, container = whole
         piece = Piece(0, 0, length, Seam.END, sound, speech_in(sound))
-        return Done([row(piece, None, asked, args)], about(container, length, problems))
+        return Done([row(piece, None, asked, args)], about(container, length, [] if piece.speech else [SILENT]))
     pieces: list[NewPiece] = []
     with Recording(path) as recording:
         for piece in split(stoppable(recording.blocks(), stop), rules_for(max_s=MAX_SECONDS, max_bytes=MAX_BYTES)):
@@ -141,12 +205,12 @@ def cut_file(path: Path, job_id: int, args: Json, keep: Keep, stop: threading.Ev
             pieces.append(row(piece, location, asked, args))
         problems = recording.problems()
         if not any(each.speech for each in pieces):
-            problems.append("has nothing in it that is loud enough to be heard")
+            problems.append(SILENT)
         return Done(pieces, about(recording.container, recording.position, problems))
 
 
-def as_it_is(path: Path) -> "tuple[int, Samples, list[str], str] | None":
-    """What the API takes itself: its length in samples, sound, problems and container; None if it does not."""
+def as_it_is(path: Path) -> "tuple[int, Samples, str] | None":
+    """What the API takes itself, and nothing is wrong with: its length in samples, sound and container; else None."""
     with Recording(path) as recording:
         limits: dict[str, Any] = {"size_bytes": path.stat().st_size, "max_s": MAX_SECONDS, "max_bytes": MAX_BYTES}
         if not goes_as_it_is(recording.container, length_s=recording.declared_s or 0.0, **limits):
@@ -154,7 +218,7 @@ def as_it_is(path: Path) -> "tuple[int, Samples, list[str], str] | None":
         sound = first_seconds(recording.blocks())
         if not goes_as_it_is(recording.container, length_s=seconds(len(sound)), **limits):
             return None
-        return len(sound), sound, recording.problems(), recording.container
+        return None if recording.problems() else (len(sound), sound, recording.container)
 
 
 def first_seconds(blocks: Iterator[Samples]) -> Samples:

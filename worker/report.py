@@ -117,12 +117,15 @@ FAMILY = """
 """
 COST = "j.cost + coalesce(f.cost, 0)"
 CHARGED = "j.possibly_charged or coalesce(f.possibly_charged, false)"
-# What was found wrong with a recording's file when it was cut: a JSON list, null where nothing was cut.
+# What is wrong with a job's file: a JSON list, or null. Of a recording what was found when it was cut; of one call what
+# its answer tells.
 PROBLEMS = """
     case when j.remote_id = 'pieces' then (
         select cast(convert_from(answer, 'UTF8') as jsonb) -> 'problems' from attempts
         where job_id = j.id and outcome = 'cut' order by number desc limit 1
-    ) end
+    ) when j.args ? 'file' and exists (select from outputs where job_id = j.id and role = 'text' and text = '') then
+        '["has nothing in it that was heard"]'
+    end
 """
 JOBS = text(f"""
     select j.id as job, b.name as batch, j.row, j.key, j.kind, {MODEL} as model, j.state, j.attempt as attempts,

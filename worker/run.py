@@ -1,6 +1,7 @@
 """Makes the requests of dispatched jobs: claim, ask once, write down what came back."""
 
 import asyncio
+import hashlib
 import logging
 import random
 import time
@@ -125,9 +126,16 @@ async def prepared(claim: Claim, desk: Desk) -> Request:
             data = await desk.read_source(source, kind.max_upload_bytes)
         if kind.check_upload is not None:
             await asyncio.to_thread(kind.check_upload, data)
+        check_same(data, claim.args.get("sha256"))
     except ValueError as error:
         raise ValueError(f"{source} {error}") from None
     return replace(request, upload=replace(request.upload, data=data))
+
+
+def check_same(data: bytes, sha256: str | None) -> None:
+    """Raise ValueError where a file is not what a schedule found: its next run takes it as it is now."""
+    if sha256 not in (None, hashlib.sha256(data).hexdigest()):
+        raise ValueError("has changed since it was found")
 
 
 def unsendable(claim: Claim, error: Exception) -> Outcome:

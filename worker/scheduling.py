@@ -18,7 +18,7 @@ from models import runs
 from models.runs import NewRun
 from provider.unwrap import UNSTORABLE
 from worker.cron import MOST, MOST_AGE, before, between, parse_cron, parse_zone, ticks
-from worker.fields import shown
+from worker.fields import is_url, shown
 from worker.kinds import KINDS
 from worker.manifest import explain
 from worker.patterns import Patterns, parse_patterns
@@ -93,7 +93,7 @@ def plan(
         raise BadFieldError("name", f"{shown(name)} is no name; use 1 to {MOST_NAME_CHARS} characters")
     if not timedelta(minutes=1) <= timedelta(seconds=max_age_s) <= MOST_AGE:
         raise BadFieldError("max-age", "use 1m to 31d")
-    if webhook is not None and not webhook.startswith(("https://", "http://")):
+    if webhook is not None and not is_url(webhook):
         raise BadFieldError("webhook", f"{webhook!r} is no http(s) URL")
     given, warnings = checked_args(args)
     found = Plan(
@@ -317,6 +317,8 @@ def parse_local(given: str, zone: ZoneInfo, *, whole_day: bool = False) -> datet
         found = datetime.fromisoformat(given)
     except ValueError:
         raise ValueError(f"{given!r} is no time; write it as 2026-11-30 or 2026-11-30T02:00") from None
+    if not 1900 <= found.year < 9000:
+        raise ValueError(f"{given!r} is no time that a schedule can have")
     if whole_day and len(given) <= len("2026-11-30"):
         found += timedelta(days=1) - timedelta(microseconds=1)
     return (found if found.tzinfo else found.replace(tzinfo=zone)).astimezone(UTC)

@@ -4,12 +4,14 @@ import itertools
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
+from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import slots
 from sandbox.recordings import record
-from sandbox.tones import quiet
+from sandbox.tones import quiet, speak, wav
 from tests.support.core import Core
 from tests.support.talk import charged, recording, said_in
 from worker import report
@@ -161,6 +163,32 @@ def test_cancelling_a_recording_cancels_its_pieces_and_retry_takes_them_up(core:
     pieces = core.rows("select count(*) as n from pieces")[0].n
     doubtful = core.rows("select count(*) as n from attempts where outcome = 'unknown'")[0].n
     assert bought < charged(core) <= pieces + doubtful
+    assert core.audit() == []
+
+
+def test_a_file_that_is_not_the_one_that_was_found_is_not_sent(core: Core) -> None:
+    (core.folder / "a.wav").write_bytes(wav(speak(["amber", "basil"])))
+    recording(core, 40)
+    core.enqueue("transcription", {"file": "a.wav"}, {"file": "long.wav"})
+    with core.engine.begin() as conn:
+        conn.execute(text("update jobs set args = args || jsonb_build_object('sha256', repeat('0', 64))"))
+    assert core.work() == 0, core.log()
+    said = core.rows("select error_message from jobs where state = 'failed'")
+    assert [row.error_message.endswith("has changed since it was found") for row in said] == [True, True]
+    assert charged(core) == 0
+
+
+def test_a_short_file_that_breaks_off_or_says_nothing_is_marked(core: Core) -> None:
+    whole = wav(speak(["amber", "basil", "cedar"]))
+    (core.folder / "short.wav").write_bytes(whole[: len(whole) * 3 // 4])
+    (core.folder / "silent.wav").write_bytes(wav(np.zeros(16000 * 3, np.float32)))
+    broken, silent = core.enqueue("transcription", {"file": "short.wav"}, {"file": "silent.wav"})
+    assert core.work() == 0, core.log()
+    with core.engine.connect() as conn:
+        problems = [(report.show(conn, job) or {})["problems"] for job in (broken, silent)]
+    assert problems[0][0].endswith("before its own end")
+    assert problems[1] == ["has nothing in it that was heard"]
+    assert said_in(core, broken).startswith("amber")
     assert core.audit() == []
 
 

@@ -164,6 +164,7 @@ def test_a_schedule_that_is_not_there(run: Run, asked: list[str]) -> None:
 
 
 RANGES = {
+    "no year": (["--from", "0001-01-01"], "--from: '0001-01-01' is no time that a schedule can have"),
     "no time": (["--from", "yesterday"], "--from: 'yesterday' is no time; write it as 2026-11-30"),
     "in the future": (["--from", "2099-01-01"], "--from: 2099-01-01 has not come yet"),
     "the wrong way round": (["--from", "2026-01-02", "--to", "2026-01-01T00:00"], "no tick lies between"),

@@ -4,6 +4,8 @@ import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import lru_cache
+from itertools import accumulate
 
 from worker.audio.stitch import Gap, Transcript
 from worker.audio.words import Word, joined
@@ -33,7 +35,10 @@ class Cue:
     is_gap: bool = False
 
 
+@lru_cache(maxsize=10_000)  # most words come again and again
 def columns(text: str) -> int:
+    if text.isascii():
+        return len(text)
     return sum(
         0 if unicodedata.combining(char) else 2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in text
     )
@@ -45,7 +50,7 @@ def cues(transcript: Transcript) -> list[Cue]:
         (each[0].start_s, min(each[-1].end_s, each[0].start_s + LONGEST_S), wrapped(each), False)
         for each in grouped(transcript)
     ]
-    groups += [(gap.start_s, gap.end_s, (marker(gap),), True) for gap in transcript.gaps]
+    groups += [(gap.start_s, gap.end_s, marked(gap), True) for gap in transcript.gaps]
     found: list[Cue] = []
     for start_s, end_s, lines, is_gap in sorted(groups):
         start_ms, end_ms = round(start_s * 1000), round(end_s * 1000)
@@ -67,7 +72,17 @@ def lengthened(found: Sequence[Cue]) -> list[Cue]:
 
 
 def marker(gap: Gap) -> str:
-    return f"[{clock(gap.start_s)}–{clock(gap.end_s)}: {gap.reason}]"
+    """In one line: an API's reason may have several, and an empty one among them would end a subtitle."""
+    return f"[{clock(gap.start_s)}–{clock(gap.end_s)}: {' '.join(gap.reason.split())}]"
+
+
+def marked(gap: Gap) -> tuple[str, ...]:
+    """A gap's marker as it is shown, cut short where it is long; all of it is in the text and the JSON."""
+    words = [Word(each, bool(at), gap.start_s, gap.end_s) for at, each in enumerate(marker(gap).split())]
+    words = [part for whole in words for part in narrowed(whole)]
+    while len(wrapped(words)) > LINES:
+        words = [*words[:-2], replace(words[-2], text="…]")]
+    return wrapped(words)
 
 
 def clock(at_s: float) -> str:
@@ -139,13 +154,14 @@ def broken(held: list[Word]) -> tuple[list[Word], list[Word]]:
 
 def wrapped(words: Sequence[Word]) -> tuple[str, ...]:
     """Lines within the columns; two of them about as long as each other."""
-    text = joined(words)
-    if columns(text) <= COLUMNS:
-        return (text,)
-    halves = [(joined(words[:place]), joined(words[place:])) for place in range(1, len(words))]
-    even = min(halves, key=lambda lines: max(map(columns, lines)), default=(text,))
-    if max(map(columns, even)) <= COLUMNS:
-        return even
+    # Up to the end of each word, were all on one line.
+    ends = list(accumulate(columns(word.text) + (word.spaced and at > 0) for at, word in enumerate(words)))
+    if ends[-1] <= COLUMNS:
+        return (joined(words),)
+    longer = [max(end, ends[-1] - end - word.spaced) for end, word in zip(ends, words[1:], strict=False)]
+    if longer and min(longer) <= COLUMNS:
+        place = longer.index(min(longer)) + 1
+        return joined(words[:place]), joined(words[place:])
     lines: list[list[Word]] = []
     for word in words:
         if lines and columns(joined([*lines[-1], word])) <= COLUMNS:

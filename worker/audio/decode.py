@@ -119,6 +119,10 @@ class Recording(AbstractContextManager["Recording"]):
         told_s, declared_s = told * unit_s, self.declared_s
         return declared_s if declared_s is not None and 0 <= told_s - declared_s <= PADDING_S else told_s
 
+    def is_whole(self, length_s: float) -> bool:
+        """Whether the file, whose packets were counted, was read to its end and is as long as it says to be."""
+        return not (self._broke or self._is_short(length_s) or is_cut_wav(self.path))
+
     def _sounds(self, packet: "av.Packet[av.AudioStream]") -> bool:
         try:
             return any(isinstance(frame, av.AudioFrame) and frame.samples for frame in packet.decode())
@@ -135,7 +139,7 @@ class Recording(AbstractContextManager["Recording"]):
             found.append(f"has holes: {seconds(self._missing):.1f} s are missing and were taken as silence")
         if self._broke:
             found.append(f"breaks off at {seconds(self.position):.1f} s: {self._broke}")
-        elif self._is_short():
+        elif self._is_short(seconds(self.position)):
             found.append(f"ends at {seconds(self.position):.1f} s, though it says to be {self.declared_s:.1f} s long")
         elif is_cut_wav(self.path):
             found.append(f"ends at {seconds(self.position):.1f} s, before its own end")
@@ -187,10 +191,10 @@ class Recording(AbstractContextManager["Recording"]):
                 self.position += len(block)
                 yield block
 
-    def _is_short(self) -> bool:
+    def _is_short(self, length_s: float) -> bool:
         if self.declared_s is None or is_guessed(self.container, self.path):
             return False
-        return seconds(self.position) < self.declared_s - SHORT_S
+        return length_s < self.declared_s - SHORT_S
 
 
 def check_file(path: Path) -> None:

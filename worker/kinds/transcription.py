@@ -37,7 +37,7 @@ MIMES = {".wav": "audio/wav", ".mp3": "audio/mpeg"}
 #: How long pieces are, about: they end in pauses.
 PIECE_S = 27.0
 #: Fields that are not sent, and none of a piece's.
-OURS = frozenset({"file", "context", "pieces", "seconds"})
+OURS = frozenset({"file", "context", "pieces", "seconds", "sha256"})
 
 
 class TranscriptionArgs(Args):
@@ -91,7 +91,8 @@ def look(path: Path) -> Sound:
             one_call = goes_as_it_is(
                 recording.container, length_s=length_s, size_bytes=size, max_s=MAX_SECONDS, max_bytes=MAX_BYTES
             )
-            return Sound(length_s, one_call)
+            # What is not whole is cut, which takes what can be read, and says so.
+            return Sound(length_s, one_call and recording.is_whole(length_s))
     except UnreadableAudioError as error:
         raise ValueError(str(error)) from None
 

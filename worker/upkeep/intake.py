@@ -149,7 +149,7 @@ class Intake:
             return Read(path=listed.path, problem=f"cannot be read: {type(error).__name__}: {str(error)[:300]}")
         if (read.size, read.mtime, read.etag) != (listed.size, listed.mtime, listed.etag):
             return Read(path=listed.path, unsettled=True)
-        args = json.dumps(row.args, ensure_ascii=False)
+        args = json.dumps({**row.args, "sha256": digest}, ensure_ascii=False)
         return Read(path=listed.path, sha256=digest, args=args, estimate=row.estimate, slots_of=row.limit)
 
     def row(self, path: str) -> Row:

@@ -125,6 +125,19 @@ def test_gaps_are_marked_in_every_format(tmp_path: Path) -> None:
     assert [segment["text"] for segment in read["segments"]] == ["before", "after"]
 
 
+def test_a_reason_of_many_lines_is_one_cue_that_fits(tmp_path: Path) -> None:
+    told = "bad\n\n7\n00:00:01,000 --> 00:00:02,000\n" + "no reason at all " * 20 + "x" * 90
+    refused = Transcript(words=GAP.words, gaps=(Gap(5, 20, told),), length_s=25)
+    for suffix, written in (("srt", to_srt(refused)), ("vtt", to_vtt(refused))):
+        found = read_again(tmp_path / f"a.{suffix}", written)
+        assert [(start, end) for start, end, _ in found] == [(0, 5000), (5000, 20000), (20000, 25000)]
+        lines = found[1][2].replace("&gt;", ">").split("\n")
+        assert len(lines) <= 2
+        assert all(len(line) <= 42 for line in lines)
+        assert lines[-1].endswith("…]")
+    assert to_text(refused).count("\n\n") == 2
+
+
 def test_a_long_silence_makes_a_paragraph() -> None:
     words = stitch([Part(start_s=0, end_s=20, text="one two", speech=[(0, 2), (10, 12)])])
     assert to_text(words) == "one\n\ntwo\n"

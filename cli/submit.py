@@ -23,8 +23,10 @@ from provider.errors import NotSent, ProviderError
 from worker import tokenizer
 from worker.fields import is_url
 from worker.forecast import forecast_s, in_words
+from worker.foreseen import Foreseen
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
+from worker.pipeline import AfterError, Misplaced
 from worker.prices import price_of
 from worker.producer import Inserted, KeyTakenError, Row, insert_rows
 from worker.settings import NoServicesError, settings
@@ -37,26 +39,33 @@ class Sieve:
 
     def __init__(self, found: Iterator[Good | Problem]) -> None:
         self._found = found
-        self.problems: list[Problem] = []
+        self.problems: list[Problem | Misplaced] = []
         self.bad_rows: set[int | None] = set()
         self.more = 0
         self.warnings: Counter[str] = Counter()
         self.models: Counter[str] = Counter()
+        #: Model → a kind that it is used for here.
+        self.kinds: dict[str, str] = {}
         self.rows = 0
 
     def __iter__(self) -> Iterator[Row]:
         for each in self._found:
             if isinstance(each, Problem):
-                self.bad_rows.add(each.row)
-                if len(self.problems) < SHOWN:
-                    self.problems.append(each)
-                else:
-                    self.more += 1
+                self.refuse(each)
                 continue
             self.rows += 1
             self.warnings.update(each.warnings)
             self.models.update(row.args["model"] for row in each.rows)
+            self.kinds.update((row.args["model"], str(row.kind)) for row in each.rows)
             yield from each.rows
+
+    def refuse(self, *problems: Problem | Misplaced) -> None:
+        for each in problems:
+            self.bad_rows.add(each.row)
+            if len(self.problems) < SHOWN:
+                self.problems.append(each)
+            else:
+                self.more += 1
 
     def tell(self) -> None:
         for problem in self.problems:
@@ -71,7 +80,7 @@ class Sieve:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--kind", type=click.Choice(sorted(KINDS)), required=True, help="What the rows are.")
+@click.option("--kind", type=click.Choice(sorted(KINDS)), help="What the rows are that do not say it themselves.")
 @click.option("--batch", help="Name; the same name and file again adds only what is missing.")
 @click.option("--model", help="For rows that name none.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
@@ -87,7 +96,7 @@ class Sieve:
 def submit(
     file: Path,
     *,
-    kind: str,
+    kind: str | None,
     batch: str | None,
     model: str | None,
     priority: int,
@@ -104,7 +113,8 @@ def submit(
 
     Columns are the API's own field names (prompt, model, size, n, ...; for
     transcriptions `file`, a path relative to FILE) and, if wanted, `key`,
-    `priority` and `run_at`. A row with n becomes n jobs.
+    `kind`, `after` (keys of rows that go first), `priority` and `run_at`. A
+    row with n becomes n jobs.
     """
     if str(file) != "-" and not file.exists():
         raise click.UsageError(f"there is no file {file}")
@@ -118,16 +128,16 @@ def submit(
     name = batch or f"{'stdin' if str(file) == '-' else file.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"[:200]
     with opened(file) as stream, progress_of(stream, show=not quiet) as reading:
         folder = Path.cwd() if str(file) == "-" else file.absolute().parent
-        sieve = Sieve(read(reading, form, KINDS[kind], folder, model=model))
+        sieve = Sieve(read(reading, form, KINDS[kind] if kind else None, folder, model=model))
         rows = with_priority(sieve, priority)
         try:
             if dry_run:
                 sample = tokenizer.Sample() if tokenize else None
-                forecast(sieve, sample.of(rows) if sample else rows, kind)
+                forecast(sieve, sample.of(rows) if sample else rows, batch)
                 if sample:
                     tell_tokens(sample)
                 return
-            added = enqueue(sieve, rows, name, kind, webhook=webhook, budget=budget, skip_invalid=skip_invalid)
+            added = enqueue(sieve, rows, name, webhook=webhook, budget=budget, skip_invalid=skip_invalid)
         except (ManifestError, KeyTakenError) as error:
             sieve.tell()
             click.echo(f"{file}: {error}; nothing was enqueued", err=True)
@@ -183,22 +193,27 @@ def enqueue(
     sieve: Sieve,
     rows: Iterator[Row],
     name: str,
-    kind: str,
     *,
     webhook: str | None,
     budget: Decimal | None,
     skip_invalid: bool,
 ) -> Inserted:
     """All in one transaction: with a bad row, and without leave to skip it, nothing is there."""
+    added = Inserted(None, 0, 0)
     with session() as database:
-        added = insert_rows(database, name, kind, rows, webhook=webhook)
+        try:
+            added = insert_rows(database, name, None, rows, webhook=webhook, skip_misplaced=skip_invalid)
+        except AfterError as error:
+            if not sieve.bad_rows:  # else it may be those rows that are missed
+                sieve.refuse(*error.found)
         if sieve.bad_rows and not skip_invalid:
             database.rollback()
             sieve.tell()
             bad = plural(len(sieve.bad_rows), "bad row")
             click.echo(f"{bad}; nothing was enqueued. Mend them, or use --skip-invalid.", err=True)
             sys.exit(WRONG_USE)
-        if not sieve.rows:
+        sieve.refuse(*added.misplaced)
+        if not added.added + added.already:
             database.rollback()
             sieve.tell()
             click.echo("no row is good; nothing was enqueued", err=True)
@@ -209,18 +224,22 @@ def enqueue(
     return added
 
 
-def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
+def forecast(sieve: Sieve, rows: Iterator[Row], batch: str | None) -> None:
     """Count, cost and time, by model; exit 2 if a row is bad."""
     costs: dict[str, Decimal] = defaultdict(Decimal)
     calls: Counter[str] = Counter()
+    foreseen = Foreseen()
     for row in rows:
+        foreseen.see(row)
         costs[row.args["model"]] += row.estimate
         calls[row.args["model"]] += row.calls
-    sieve.tell()
     seconds = 0.0
     with known_limits() as conn:
+        if not sieve.bad_rows:
+            sieve.refuse(*foreseen.misplaced(conn, batch))
+        sieve.tell()
         for model, count in sieve.models.items():
-            took_s = forecast_s(conn, model, kind, calls[model])
+            took_s = forecast_s(conn, model, sieve.kinds[model], calls[model])
             seconds = max(seconds, took_s)  # models run side by side
             cost = "price unknown (set MEDIAJOBS_PRICES)" if price_of(model) is None else dollars(costs[model])
             made = f" of {calls[model]} calls" if calls[model] > count else ""

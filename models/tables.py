@@ -8,6 +8,7 @@ from models.endpoint_format import EndpointFormat
 from models.event import Event
 from models.job import Job
 from models.limit import Limit
+from models.link import Link
 from models.output import Output
 from models.piece import Piece
 from models.published_file import PublishedFile
@@ -25,6 +26,7 @@ __all__ = [
     "Event",
     "Job",
     "Limit",
+    "Link",
     "Output",
     "Piece",
     "PublishedFile",

@@ -17,13 +17,16 @@ POLL = "mediajobs.poll"
 FETCH = "mediajobs.fetch"
 RESCUE = "mediajobs.rescue"
 SWEEP = "mediajobs.sweep"
+MEND = "mediajobs.mend"
 SCHEDULES = "mediajobs.schedules"
 INTAKE = "mediajobs.intake"
 PUBLISH = "mediajobs.publish"
 
 QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
-          SWEEP: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", INTAKE: "schedule"}  # fmt: skip
+          SWEEP: "upkeep", MEND: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", INTAKE: "schedule"}  # fmt: skip
 SWEEP_S = 600.0
+#: It looks at all that comes after others and is not ended: what it is for should never be.
+MEND_S = 60.0
 PUBLISH_S = 2.0
 #: Before the broker's client notices by itself that its peer is gone.
 SOCKET_S = 10
@@ -34,6 +37,7 @@ def ticks(tick_s: float) -> dict[str, float]:
     return {
         **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES), tick_s),
         PUBLISH: max(PUBLISH_S, tick_s),
+        MEND: MEND_S,
         SWEEP: SWEEP_S,
     }
 

@@ -18,9 +18,8 @@ from models import runs
 from models.runs import NewRun
 from provider.unwrap import UNSTORABLE
 from worker.cron import MOST, MOST_AGE, before, between, parse_cron, parse_zone, ticks
-from worker.fields import is_url, shown
+from worker.fields import explain, is_url, shown
 from worker.kinds import KINDS
-from worker.manifest import explain
 from worker.patterns import Patterns, parse_patterns
 from worker.storage import Found, PlaceError, open_place
 from worker.upkeep.intake import KIND

@@ -13,7 +13,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from worker.app import CUT, DISPATCH, FETCH, INTAKE, POLL, PUBLISH, RESCUE, RUN, SCHEDULES, STORE, SWEEP, app
+from worker.app import CUT, DISPATCH, FETCH, INTAKE, MEND, POLL, PUBLISH, RESCUE, RUN, SCHEDULES, STORE, SWEEP, app
 from worker.wiring import built, wiring
 
 
@@ -63,6 +63,12 @@ def rescue() -> None:
 def sweep() -> None:
     """Delete what downloads left half-way."""
     wiring().sweep()
+
+
+@app.task(name=MEND)
+def mend() -> None:
+    """Let go of jobs that wait for what has ended."""
+    wiring().mend()
 
 
 @app.task(name=SCHEDULES)

@@ -274,6 +274,8 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
+    makes=("text", "image", "video", "audio", "file", "page", "conversation", "json"),
+    files=frozenset({"images", "image_url", "file_url"}),
     usage=usage,
     poll=poll,
 )

@@ -28,6 +28,7 @@ from worker.kind import (
     UnreadableAnswerError,
     read_args,
 )
+from worker.references import is_reference
 
 MAX_SECONDS = 30.0
 MAX_BYTES = 25 * 1024 * 1024
@@ -59,7 +60,7 @@ class TranscriptionArgs(Args):
     @classmethod
     def file_is_audio(cls, file: str, info: ValidationInfo) -> str:
         context = info.context if info.context is not None else {}
-        if file.startswith("s3://"):
+        if file.startswith("s3://") or is_reference(file):
             context["sound"] = Sound(MAX_SECONDS, one_call=False)  # it may not be readable from here
             return file
         path = Path(context.get("folder", "."), file).absolute()
@@ -173,6 +174,8 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
+    makes=("text", "json", "srt", "vtt"),
+    files=frozenset({"file"}),
     check_upload=check_upload,
     max_upload_bytes=MAX_BYTES,
 )

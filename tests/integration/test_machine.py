@@ -388,5 +388,5 @@ def test_whatever_happens_the_record_is_what_the_oracle_says(
         def __init__(self) -> None:
             super().__init__(engine)
 
-    run(Bound, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS, deadline=None,
+    run(Bound, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS,
                                  suppress_health_check=list(HealthCheck)))  # fmt: skip

@@ -320,3 +320,13 @@ class Kind:
 
 #: Model → its kinds, of every model that is known. `worker.kinds` fills it as it loads the kinds: import it from there.
 KINDS_OF: dict[str, list[Kind]] = {}
+
+
+def read_answer(kind: Kind, body: Json, args: Json) -> Result:
+    """What an answer holds. Raises UnreadableAnswerError, whatever went wrong: it was paid for, and is kept."""
+    try:
+        return kind.read(body, args)
+    except UnreadableAnswerError:
+        raise
+    except Exception as error:
+        raise UnreadableAnswerError(f"reading it failed: {type(error).__name__}: {str(error)[:300]}") from error

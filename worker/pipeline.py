@@ -75,6 +75,10 @@ def uses_of(args: Json, kind: Kind, after: Sequence[str]) -> list[Use]:
         file = bool(kind.files.intersection(path))
         if "{{" not in text or not (after or (file and is_reference(text))):
             continue
+        if path == ("model",):
+            raise ValueError(
+                f"model: is {text[:60]!r}; name it here, for what it costs and its slots are known only then"
+            )
         try:
             given = alone(text) if file else list(references(text))
             found += [Use(path[0], each.role, key_of(each, after), file) for each in given]

@@ -70,6 +70,7 @@ WRONG: dict[str, tuple[Json, Any, tuple[str, ...], str]] = {
     "a key that after does not name": (chat("{{ text of c }}"), CHAT, ("a",), "takes 'text' of 'c', which `after`"),
     "a file beside words": (video("{{ image }} now"), VIDEO, ("a",), "an output that is a file stands alone"),
     "two files in one": (video("{{ image }}{{ image }}"), VIDEO, ("a",), "an output that is a file stands alone"),
+    "a model": ({"model": "{{ text }}"}, CHAT, ("a",), "model: is '{{ text }}'; name it here"),
     "no reference": (chat("{{ What? }}"), CHAT, ("a",), "messages: has '{{ What? }}', which names no output"),
 }  # fmt: skip
 

@@ -155,7 +155,7 @@ def test_cancelling_takes_along_what_comes_after(core: Core) -> None:
     assert core.audit() == []
 
 
-@pytest.mark.parametrize("name", [name for each in JOBS for name in (each, f"{each}@4")])
+@pytest.mark.parametrize("name", [*JOBS, *(pytest.param(f"{each}@4", marks=pytest.mark.soak) for each in JOBS)])
 def test_a_crash_leaves_nothing_waiting_and_buys_nothing_in_silence(core: Core, name: str) -> None:
     spoken = recording(core, 40)
     films = [{**FILM, "key": f"film {n}", "model": "viduq1-image"} for n in range(2)]

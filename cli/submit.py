@@ -1,7 +1,7 @@
 """`mediajobs submit`."""
 
 import sys
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -21,9 +21,9 @@ from cli.options import BUDGET, connection, data_dir_option, dollars, plural, se
 from models import money
 from provider.errors import NotSent, ProviderError
 from worker import tokenizer
-from worker.fields import is_url
+from worker.fields import is_url, parse_batch
 from worker.forecast import forecast_s, in_words
-from worker.foreseen import Foreseen
+from worker.foreseen import foresee
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
 from worker.pipeline import AfterError, Misplaced
@@ -41,26 +41,25 @@ class Sieve:
         self._found = found
         self.problems: list[Problem | Misplaced] = []
         self.bad_rows: set[int | None] = set()
+        #: Keys of rows that are bad by themselves.
+        self.bad_keys: set[str] = set()
         self.more = 0
         self.warnings: Counter[str] = Counter()
-        self.models: Counter[str] = Counter()
-        #: Model → a kind that it is used for here.
-        self.kinds: dict[str, str] = {}
-        self.rows = 0
+        self.models: set[str] = set()
 
     def __iter__(self) -> Iterator[Row]:
         for each in self._found:
             if isinstance(each, Problem):
                 self.refuse(each)
+                if each.key is not None:
+                    self.bad_keys.add(each.key)
                 continue
-            self.rows += 1
             self.warnings.update(each.warnings)
             self.models.update(row.args["model"] for row in each.rows)
-            self.kinds.update((row.args["model"], str(row.kind)) for row in each.rows)
             yield from each.rows
 
     def refuse(self, *problems: Problem | Misplaced) -> None:
-        for each in problems:
+        for each in {str(each): each for each in problems}.values():  # a row with n is n jobs
             self.bad_rows.add(each.row)
             if len(self.problems) < SHOWN:
                 self.problems.append(each)
@@ -74,7 +73,7 @@ class Sieve:
             click.echo(f"and {self.more} more", err=True)
         for warning, count in self.warnings.items():
             click.echo(f"warning: {warning} ({plural(count, 'row')})", err=True)
-        for model in (each for each in self.models if price_of(each) is None):
+        for model in sorted(each for each in self.models if price_of(each) is None):
             click.echo(f"warning: {model}: price unknown (set MEDIAJOBS_PRICES); counted as $0", err=True)
 
 
@@ -120,6 +119,11 @@ def submit(
         raise click.UsageError(f"there is no file {file}")
     if webhook is not None and not is_url(webhook):
         raise click.UsageError(f"--webhook {webhook!r} is no http(s) URL")
+    if batch is not None:
+        try:
+            parse_batch(batch)
+        except ValueError as error:
+            raise click.UsageError(f"--batch: {error}") from None
     if tokenize and not (dry_run and kind in tokenizer.KINDS):
         raise click.UsageError(f"--tokenize goes with --dry-run, for kinds {' and '.join(sorted(tokenizer.KINDS))}")
     form = form or format_of(file.name)
@@ -133,7 +137,7 @@ def submit(
         try:
             if dry_run:
                 sample = tokenizer.Sample() if tokenize else None
-                forecast(sieve, sample.of(rows) if sample else rows, batch)
+                forecast(sieve, sample.of(rows) if sample else rows, batch, skip_invalid=skip_invalid)
                 if sample:
                     tell_tokens(sample)
                 return
@@ -202,21 +206,16 @@ def enqueue(
     added = Inserted(None, 0, 0)
     with session() as database:
         try:
-            added = insert_rows(database, name, None, rows, webhook=webhook, skip_misplaced=skip_invalid)
+            added = insert_rows(
+                database, name, None, rows, webhook=webhook, skip_misplaced=skip_invalid, bad=sieve.bad_keys
+            )
+            sieve.refuse(*added.left_out.wrong, *added.left_out.along)
         except AfterError as error:
-            if not sieve.bad_rows:  # else it may be those rows that are missed
-                sieve.refuse(*error.found)
-        if sieve.bad_rows and not skip_invalid:
+            sieve.refuse(*error.found)
+        if (why := refusal(sieve, added.added + added.already, skip_invalid=skip_invalid)) is not None:
             database.rollback()
             sieve.tell()
-            bad = plural(len(sieve.bad_rows), "bad row")
-            click.echo(f"{bad}; nothing was enqueued. Mend them, or use --skip-invalid.", err=True)
-            sys.exit(WRONG_USE)
-        sieve.refuse(*added.misplaced)
-        if not added.added + added.already:
-            database.rollback()
-            sieve.tell()
-            click.echo("no row is good; nothing was enqueued", err=True)
+            click.echo(why, err=True)
             sys.exit(WRONG_USE)
         if budget is not None:
             money.set_budget(database.connection(), ("batch", str(added.batch_id)), budget)
@@ -224,32 +223,37 @@ def enqueue(
     return added
 
 
-def forecast(sieve: Sieve, rows: Iterator[Row], batch: str | None) -> None:
-    """Count, cost and time, by model; exit 2 if a row is bad."""
-    costs: dict[str, Decimal] = defaultdict(Decimal)
-    calls: Counter[str] = Counter()
-    foreseen = Foreseen()
-    for row in rows:
-        foreseen.see(row)
-        costs[row.args["model"]] += row.estimate
-        calls[row.args["model"]] += row.calls
+def refusal(sieve: Sieve, good: int, *, skip_invalid: bool) -> str | None:
+    """Why nothing is enqueued; None if the good rows are."""
+    if sieve.bad_rows and not skip_invalid:
+        bad = plural(len(sieve.bad_rows), "bad row")
+        return f"{bad}; nothing was enqueued. Mend them, or use --skip-invalid."
+    return None if good else "no row is good; nothing was enqueued"
+
+
+def forecast(sieve: Sieve, rows: Iterator[Row], batch: str | None, *, skip_invalid: bool) -> None:
+    """Count, cost and time of the good rows, by model; exit 2 where they would not be enqueued."""
     seconds = 0.0
     with known_limits() as conn:
-        if not sieve.bad_rows:
-            sieve.refuse(*foreseen.misplaced(conn, batch))
+        foreseen = foresee(rows, sieve.bad_keys, conn, batch)
+        sieve.refuse(*foreseen.left.wrong, *(foreseen.left.along if skip_invalid else ()))
         sieve.tell()
-        for model, count in sieve.models.items():
-            took_s = forecast_s(conn, model, sieve.kinds[model], calls[model])
+        for model, each in foreseen.sums.items():
+            took_s = forecast_s(conn, model, each.kind, each.calls)
             seconds = max(seconds, took_s)  # models run side by side
-            cost = "price unknown (set MEDIAJOBS_PRICES)" if price_of(model) is None else dollars(costs[model])
-            made = f" of {calls[model]} calls" if calls[model] > count else ""
-            click.echo(f"{model}: {plural(count, 'job')}{made}, {cost}, about {in_words(took_s)}")
-    total = dollars(sum(costs.values(), Decimal(0)))
-    if any(price_of(model) is None for model in costs):
+            cost = "price unknown (set MEDIAJOBS_PRICES)" if price_of(model) is None else dollars(each.cost)
+            made = f" of {each.calls} calls" if each.calls > each.jobs else ""
+            click.echo(f"{model}: {plural(each.jobs, 'job')}{made}, {cost}, about {in_words(took_s)}")
+    total = dollars(sum((each.cost for each in foreseen.sums.values()), Decimal(0)))
+    if any(price_of(model) is None for model in foreseen.sums):
         total += " and what is unknown"
-    jobs = plural(sum(sieve.models.values()), "job")
-    click.echo(f"{jobs} would be enqueued, for about {total} and {in_words(seconds)}; nothing was")
-    if sieve.bad_rows:
+    count = sum(each.jobs for each in foreseen.sums.values())
+    why = refusal(sieve, count + foreseen.already, skip_invalid=skip_invalid)
+    jobs = ("with --skip-invalid " if why and count else "") + plural(count, "job")
+    already = f", {foreseen.already} were there already" if foreseen.already else ""
+    click.echo(f"{jobs} would be enqueued{already}, for about {total} and {in_words(seconds)}; nothing was")
+    if why:
+        click.echo(why, err=True)
         sys.exit(WRONG_USE)
 
 

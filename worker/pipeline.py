@@ -6,7 +6,6 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from provider.wire import Json
@@ -123,25 +122,49 @@ def key_of(reference: Reference, after: Sequence[str]) -> str:
 # -- what rows say together --------------------------------------------------------------------------
 
 
-def misplaced(
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What cannot be made: rows that are wrong themselves, and `along` what comes after rows that are left out."""
+
+    wrong: Sequence[Misplaced] = ()
+    along: Sequence[Misplaced] = ()
+
+    @property
+    def places(self) -> set[int]:
+        return {each.place for each in (*self.wrong, *self.along)}
+
+
+def left_out(
     followers: Sequence[Follower],
     kinds: Mapping[str, str],
     several: Collection[str],
     roles: Mapping[str, Sequence[str]],
-) -> list[Misplaced]:
-    """What is wrong with rows that come after others: unknown keys, circles, outputs that nobody makes.
+    bad: Collection[str] = (),
+) -> LeftOut:
+    """What is wrong with rows that come after others: unknown keys, circles, outputs that nobody makes. All at once.
 
     kinds: key → kind, of all that may be named. several: keys of rows that are several jobs.
-    roles: kind → the roles of what it makes, that of its first output first.
+    roles: kind → the roles of what it makes, that of its first output first. bad: keys of rows that were refused
+    by themselves: what comes after them is not to blame.
     """
-    found: list[Misplaced] = []
+    wrong: list[Misplaced] = []
+    seeds: set[int] = set()
     for each in followers:
-        found += [told(each, "after", unknown(key, several)) for key in each.after if key not in kinds]
+        for key in each.after:
+            if key not in kinds and (key in bad or key.rpartition("#")[0] in bad):
+                seeds.add(each.place)
+            elif key not in kinds:
+                wrong.append(told(each, "after", unknown(key, several)))
         for use in each.uses:
             kind = kinds.get(use.key)
-            if kind is not None and (wrong := misused(use, kind, roles[kind])) is not None:
-                found.append(told(each, use.field, wrong))
-    return found or circles(followers)
+            if kind is not None and (misuse := misused(use, kind, roles[kind])) is not None:
+                wrong.append(told(each, use.field, misuse))
+    wrong += circles(followers)
+    blamed = {each.place for each in wrong}
+    lost = left_without(followers, seeds | blamed) - blamed
+    return LeftOut(
+        wrong, [told(each, "after", "comes after a row that is left out") for each in followers if each.place in lost]
+    )
 
 
 def told(follower: Follower, field: str, message: str) -> Misplaced:
@@ -167,18 +190,36 @@ def misused(use: Use, kind: str, roles: Sequence[str]) -> str | None:
 
 
 def circles(followers: Sequence[Follower]) -> list[Misplaced]:
-    """Rows that come after themselves, in the end."""
+    """Rows that come after themselves, in the end. No row is in two of the circles told; without those there is none.
+
+    Goes down from each row once. What closes a circle is taken off the path and never looked at again. (Python's
+    graphlib tells of one circle alone.)
+    """
     by_key = {each.key: each for each in followers if each.key is not None}
-    graph = {key: [other for other in each.after if other in by_key] for key, each in by_key.items()}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        # Python gives each after what it comes before.
-        circle = [str(key) for key in reversed(error.args[1])]
-        first = by_key[circle[0]]
-        way = " after ".join(map(repr, circle[:10])) + (" …" if len(circle) > 10 else "")
-        return [told(first, "after", f"goes in a circle: {way}")]
-    return []
+    found: list[Misplaced] = []
+    seen: set[str] = set()
+    for start in by_key:
+        path: dict[str, Iterator[str]] = {}
+        below: str | None = start if start not in seen else None
+        while path or below is not None:
+            if below is None:
+                path.popitem()
+            elif below in path:
+                keys = list(path)
+                circle = keys[keys.index(below) :]
+                for _ in circle:
+                    path.popitem()
+                found.append(told(by_key[below], "after", f"goes in a circle: {way(circle)}"))
+            elif below in by_key and below not in seen:
+                seen.add(below)
+                path[below] = iter(by_key[below].after)
+            below = next(path[next(reversed(path))], None) if path else None
+    return found
+
+
+def way(circle: Sequence[str]) -> str:
+    shown = [*circle, circle[0]]
+    return " after ".join(map(repr, shown[:10])) + (" …" if len(shown) > 10 else "")
 
 
 def left_without(followers: Sequence[Follower], bad: Collection[int]) -> set[int]:

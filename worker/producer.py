@@ -3,15 +3,15 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, overload
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from worker.following import follow
 from worker.kick import kick_after_commit
 from worker.kind import Checked, Kind
 from worker.kinds import KINDS
-from worker.pipeline import Follower, Misplaced, Use, uses_of
+from worker.pipeline import Follower, LeftOut, Use, uses_of
 from worker.prices import price_of
 from worker.tariff import cost_of
 
@@ -70,7 +70,7 @@ class Inserted:
     #: Rows that were there from an earlier submission.
     already: int
     #: Rows that were left out, as what they come after is not there.
-    misplaced: Sequence[Misplaced] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 class KeyTakenError(Exception):
@@ -280,12 +280,14 @@ def insert_rows(
     publish: bool = False,
     job_ids: list[int] | None = None,
     skip_misplaced: bool = False,
+    bad: Collection[str] = (),
 ) -> Inserted:
     """Stream rows into the caller's transaction; rows that are there already get their new number, and no more.
 
     `kind`: of rows that have none of their own. `publish`: a schedule puts their outputs in place. `job_ids`
     is filled with the rows' ids where given. `skip_misplaced`: rows that come after what is not there are left
-    out. Raises KeyTakenError and, where nothing is to be left out, AfterError.
+    out. `bad`: keys of rows that are refused by themselves, looked at when all rows have come. Raises KeyTakenError
+    and, where nothing is to be left out, AfterError.
     """
     batch_id = None
     if batch is not None:
@@ -331,14 +333,42 @@ def insert_rows(
         moved.update((each.id, chunk[each.place - 1].row) for each in found if each.moved)
         added += sum(each.added for each in found)
         already += sum(not each.added for each in found)
-    misplaced: Sequence[Misplaced] = ()
+    left = LeftOut()
     if followers:
-        misplaced = follow(connection, batch_id, followers, skip=skip_misplaced, locking=moved)
-        added -= len({each.place for each in misplaced})
+        left = follow(connection, batch_id, followers, skip=skip_misplaced, bad=bad, locking=moved)
+        added -= len(left.places)
     if moved:
         session.execute(MOVE, {"ids": list(moved), "rows": list(moved.values())})
     kick_after_commit(session)
-    return Inserted(batch_id, added, already, misplaced)
+    return Inserted(batch_id, added, already, left)
+
+
+ALREADY = text(f"""
+    select g.place, j.args = cast(g.args as jsonb) and j.kind = g.kind and j.after is not distinct from {AFTER} as same
+    from unnest(cast(:dedupe as text[]), cast(:kind as text[]), cast(:args as text[]), cast(:after as text[]))
+        with ordinality as g (dedupe, kind, args, after, place)
+    join jobs j on j.dedupe = g.dedupe and j.batch_id = :batch_id
+""")
+
+
+def there_already(
+    conn: Connection, batch_id: int, chunk: Sequence[Row], texts: Sequence[str], seen: Counter[bytes]
+) -> set[int]:
+    """Which of these rows (by place, from 0) the batch has; nothing is written. Raises KeyTakenError.
+
+    `seen`: the caller's, one for all chunks of a submission.
+    """
+    values = {
+        "batch_id": batch_id,
+        "dedupe": [dedupe(row, args, seen, batch_id) for row, args in zip(chunk, texts, strict=True)],
+        "kind": [row.kind for row in chunk],
+        "args": texts,
+        "after": [json.dumps(row.after) if row.after else None for row in chunk],
+    }
+    found = conn.execute(ALREADY, values).all()
+    if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:
+        raise KeyTakenError(taken)
+    return {each.place - 1 for each in found}
 
 
 def chunks(rows: Iterable[Row]) -> Iterator[tuple[list[Row], list[str]]]:

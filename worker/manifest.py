@@ -12,10 +12,11 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import ValidationError
 
-from worker.fields import OWN, explain
+from worker.fields import OWN
 from worker.kind import Kind
 from worker.kinds import KINDS
 from worker.producer import Row, split
+from worker.wording import explain
 
 Format = Literal["csv", "jsonl"]
 #: Room for the largest image as base64 (5 MB are 7 MB of it).
@@ -119,7 +120,7 @@ def checked(
     warnings: list[str] = []
     try:
         found = one.check(rest, folder)
-        rows, warnings = list(split(found, one, number=record.row, order=record.row, own=own)), found.warnings
+        rows, warnings = list(split(found, one, number=record.row, order=record.row, own=own, row=rest)), found.warnings
     except ValidationError as error:
         for each in error.errors(include_url=False):
             problem(*explain(each))

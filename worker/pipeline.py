@@ -11,6 +11,7 @@ from typing import Any
 from provider.wire import Json
 from worker.kind import Kind
 from worker.references import FIRST, Reference, is_reference, references
+from worker.wording import shown
 
 #: Outputs that are files, not text.
 FILES = frozenset({"image", "cover", "video", "audio", "file"})
@@ -64,33 +65,43 @@ class AfterError(ValueError):
 # -- what a row says ---------------------------------------------------------------------------------
 
 
-def uses_of(args: Json, kind: Kind, after: Sequence[str]) -> list[Use]:
+def uses_of(args: Json, kind: Kind, after: Sequence[str], row: Json | None = None) -> list[Use]:
     """What an input takes of the jobs that it comes after. Raises ValueError, its text beginning with the field.
 
-    Where a row comes after nothing, braces in its text and in names of files are themselves.
+    Where a row comes after nothing, braces in its text and in names of files are themselves. `row`: what was written,
+    whose fields may have become parts of others.
     """
     found: list[Use] = []
     for path, text in texts(args):
         file = bool(kind.files.intersection(path))
         if "{{" not in text or not (after or (file and is_reference(text))):
             continue
+        field = written(path[0], text, row or {})
         if path == ("model",):
             raise ValueError(
-                f"model: is {text[:60]!r}; name it here, for what it costs and its slots are known only then"
+                f"{field}: is {shown(text)}; name it here, for what it costs and its slots are known only then"
             )
         try:
             given = alone(text) if file else list(references(text))
-            found += [Use(path[0], each.role, key_of(each, after), file) for each in given]
+            found += [Use(field, each.role, key_of(each, after), file) for each in given]
         except ValueError as error:
-            raise ValueError(f"{path[0]}: {error}") from None
+            raise ValueError(f"{field}: {error}") from None
     return found
+
+
+def written(field: str, text: str, row: Json) -> str:
+    """The field of the row in which a text of the input was written."""
+    for name in (field, *row):
+        if row.get(name) == text:
+            return name
+    return next((name for name, value in row.items() if isinstance(value, str | list) and text in value), field)
 
 
 def alone(text: str) -> list[Reference]:
     """What a field for a file refers to. Raises ValueError where there is more than that in it."""
     given = list(references(text))
     if given and given[0].end - given[0].start < len(text.strip()):
-        raise ValueError(f"has {text[:60]!r}; an output that is a file stands alone")
+        raise ValueError(f"has {shown(text)}; an output that is a file stands alone")
     return given
 
 

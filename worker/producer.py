@@ -181,7 +181,7 @@ def checked(kind: str, inputs: Iterable[Json]) -> Iterator[Row]:
         own = {name: parsed(name, given[name], parse) for name, parse in OWN.items() if given.get(name) is not None}
         rest = {name: value for name, value in given.items() if name not in OWN}
         one = KINDS[own.get("kind", kind)]
-        yield from split(one.check(rest, Path.cwd()), one, number=None, order=number, own=own)
+        yield from split(one.check(rest, Path.cwd()), one, number=None, order=number, own=own, row=rest)
 
 
 def parsed(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
@@ -191,14 +191,16 @@ def parsed(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
         raise ValueError(f"{name}: {error}") from None
 
 
-def split(found: Checked, kind: Kind, *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:
+def split(
+    found: Checked, kind: Kind, *, number: int | None, order: int, own: Mapping[str, Any], row: Json | None = None
+) -> Iterator[Row]:
     """The rows of one input: `key`, or `key#1`, `key#2` … where it is several jobs.
 
-    `number`: the input's row number, if it has one; `order` stands in for an absent key. Raises
-    ValueError for what refers to no output, its text beginning with the field.
+    `number`: the input's row number, if it has one; `order` stands in for an absent key. `row`: the fields that are
+    not ours, as they were written. Raises ValueError for what refers to no output, its text beginning with the field.
     """
     key, after = own.get("key"), own.get("after") or ()
-    uses = tuple(uses_of(found.jobs[0], kind, after))
+    uses = tuple(uses_of(found.jobs[0], kind, after, row))
     for part, args in enumerate(found.jobs, 1):
         yield Row(
             args=args,

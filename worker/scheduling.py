@@ -18,12 +18,13 @@ from models import runs
 from models.runs import NewRun
 from provider.unwrap import UNSTORABLE
 from worker.cron import MOST, MOST_AGE, before, between, parse_cron, parse_zone, ticks
-from worker.fields import explain, is_url, shown
+from worker.fields import is_url
 from worker.kinds import KINDS
 from worker.patterns import Patterns, parse_patterns
 from worker.storage import Found, PlaceError, open_place
 from worker.upkeep.intake import KIND
 from worker.upkeep.publish import BESIDE
+from worker.wording import explain, shown
 
 MOST_NAME_CHARS = 60
 MOST_PLACE_BYTES = 500

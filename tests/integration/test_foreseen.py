@@ -104,7 +104,7 @@ def test_what_costs_nothing_for_it_is_left_out_is_not_in_the_forecast(submit: Su
 @pytest.mark.parametrize("name", ["", " ", "x" * 201, "\x00"])
 def test_a_batch_needs_a_name(submit: Submit, name: str) -> None:
     refused = submit([image("a")], "--batch", name)
-    assert (refused.exit_code, "is no name of a batch; use 1 to 200" in refused.stderr) == (2, True)
+    assert (refused.exit_code, "is no name of a batch; use a text of 1 to 200" in refused.stderr) == (2, True)
 
 
 KEYS = st.sampled_from("abcdef")

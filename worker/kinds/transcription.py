@@ -22,10 +22,12 @@ from worker.kind import (
     Intent,
     Kind,
     Model,
+    NotBool,
     Output,
     Outputs,
     Text,
     UnreadableAnswerError,
+    folder_of,
     read_args,
 )
 from worker.references import is_reference
@@ -48,7 +50,7 @@ class TranscriptionArgs(Args):
     stream: bool | None = None
     # The seed's own fields: not in Z.AI's documents, sent as they are.
     language: Text | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
+    temperature: Annotated[float, NotBool] | None = Field(default=None, ge=0, le=2)
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
 
     # Of recordings that are longer than a call: not sent.
@@ -63,7 +65,7 @@ class TranscriptionArgs(Args):
         if file.startswith("s3://") or is_reference(file):
             context["sound"] = Sound(MAX_SECONDS, one_call=False)  # it may not be readable from here
             return file
-        path = Path(context.get("folder", "."), file).absolute()
+        path = Path(folder_of(info), file).absolute()
         context["sound"] = look(path)
         return str(path)
 

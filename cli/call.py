@@ -11,6 +11,7 @@ import click
 from cli.call_fields import given, options_of
 from cli.main import FAILED, UNREACHABLE, WRONG_USE
 from cli.options import data_dir_option, dollars
+from provider.address import is_direct, offered
 from provider.endpoints import ENDPOINTS, Endpoint, endpoint_at, fields_of
 from provider.errors import Action, AnswerLost, NotSent, ProviderError
 from provider.wire import Answer, Json
@@ -31,6 +32,13 @@ ADVICE = {
     Action.REFUSED: "its content is refused; sent again as it is, it would be again",
     Action.ALREADY_ACCEPTED: "a call with this request_id was accepted before",
     Action.PATIENCE: "it may be known in a moment, or no more",
+}
+#: The same, where an endpoint means something else by it.
+ADVICE_OF = {
+    (
+        "agent_history",
+        Action.PATIENCE,
+    ): "is it a `conversation_id` that an answer of this agent named?",
 }
 
 
@@ -171,8 +179,12 @@ def make(
         base_url = calls.base_url_of(config, provider)
     except ValueError as error:
         raise click.UsageError(f"--provider {provider}: {error}") from None
-    if not (config.api_token.get_secret_value() or endpoint.described):
-        raise click.UsageError("no API token: set MEDIAJOBS_API_TOKEN")
+    try:
+        offered(name, endpoint, direct=is_direct(base_url, config.api_style))
+    except ProviderError as error:
+        sys.exit(say(name, error, paid=endpoint.paid))
+    if not endpoint.described:
+        config.require_api_token()
     request = calls.make_request(name, endpoint, fields, file=file, query=query, known=known)
     price = calls.price_of_call(endpoint, fields) if known and endpoint.paid else None
     if known and endpoint.paid:
@@ -231,14 +243,16 @@ def tell(answer: Answer, price: Price | None, *, raw: bool, shown: bool) -> None
 
 def say(name: str, error: ProviderError, *, paid: bool) -> int:
     """What went wrong, in words; returns the exit code."""
-    click.echo(f"mediajobs: {name}: {error}", err=True)
+    click.echo(f"mediajobs: {error}" if str(error).startswith(name) else f"mediajobs: {name}: {error}", err=True)
     if isinstance(error, AnswerLost):
         doubt = "it may have been accepted, and charged" if paid else "it may have been accepted"
         click.echo(f"  -> {doubt}; it was sent once, and is not sent again", err=True)
     elif error.http_status == 404 and error.code is None:
         click.echo("  -> nothing is at this path; `mediajobs doctor --api` tells what the proxy has", err=True)
-    elif advice := ADVICE.get(error.ruling.action):
+    elif advice := ADVICE_OF.get((name, error.ruling.action)) or ADVICE.get(error.ruling.action):
         click.echo(f"  -> {advice}", err=True)
+    if error.code == "not_offered":
+        click.echo("  -> MEDIAJOBS_API_BASE_URL decides: https://api.z.ai/api is Z.AI itself", err=True)
     if error.excerpt and not (error.code or "").isdigit():
         click.echo(f"  the answer began: {error.excerpt[:300]}", err=True)
     if isinstance(error, NotSent):

@@ -31,10 +31,30 @@ class NoServicesError(Exception):
     """Nothing says where the database is."""
 
     def __init__(self, data_dir: Path) -> None:
+        if runs(data_dir):
+            super().__init__(
+                f"no database: the `mediajobs up` of data dir {data_dir} has its own by MEDIAJOBS_DATABASE_URL; "
+                "set that here too: its password is written nowhere"
+            )
+            return
         super().__init__(
             f"no database: MEDIAJOBS_DATABASE_URL is not set, and no `mediajobs up` runs with data dir {data_dir}; "
             "start `mediajobs up`, or name its folder with --data-dir"
         )
+
+
+class NoTokenError(Exception):
+    """A call is to be made from here, and there is no token for it."""
+
+    def __init__(self) -> None:
+        super().__init__(f"no API token: {NO_KEY}")
+
+
+#: What to do about it.
+NO_KEY = (
+    "MEDIAJOBS_API_TOKEN is not set here, nor in a .env; set it: the one that a running `mediajobs up` was given "
+    "is written nowhere"
+)
 
 
 class Settings(BaseSettings):
@@ -132,6 +152,12 @@ class Settings(BaseSettings):
             raise NoServicesError(self.data_dir)
         return self.database_url
 
+    def require_api_token(self) -> str:
+        """The token. Raises NoTokenError."""
+        if not (token := self.api_token.get_secret_value()):
+            raise NoTokenError
+        return token
+
     @property
     def outputs(self) -> str:
         return self.outputs_url or (self.data_dir.resolve() / "outputs").as_uri()
@@ -146,6 +172,19 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used here
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, dotenv_settings, RunningServices(settings_cls)
+
+
+#: What commands in other shells take from a running `up`; a token or another's password is none of it.
+SHARED = ("api_base_url", "api_style", "outputs_url")
+
+
+def shared(config: Settings) -> dict[str, str]:
+    return {name: value for name in SHARED if (value := getattr(config, name)) is not None}
+
+
+def runs(data_dir: Path) -> bool:
+    """Whether an `up` keeps its data there, as far as one can see."""
+    return (data_dir / SERVICES_FILE).exists()
 
 
 def write_services(data_dir: Path, found: dict[str, str], addresses: dict[str, str]) -> None:

@@ -35,6 +35,7 @@ COMMANDS = {
     "costs": ("cli.steer", "Say what was spent."),
     "call": ("cli.call", "Call any endpoint of the API, as it is."),
     "doctor": ("cli.doctor", "Check everything and say how to mend it."),
+    "prune": ("cli.prune", "Remove what ended long ago, with its files."),
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),
 }
 

@@ -226,6 +226,9 @@ FIND_BATCH = text("""
     select id from made union all select id from batches where name = :name limit 1
 """)
 
+# Held until the caller commits: no prune takes it away meanwhile.
+HOLD_BATCH = text("select id from batches where id = :id for key share")
+
 # On a conflict the row stands as it is; `same` tells whether it was asked for with the same input.
 INSERT = """
     with given as (
@@ -293,7 +296,7 @@ def insert_rows(
     """
     batch_id = None
     if batch is not None:
-        batch_id = session.execute(FIND_BATCH, {"name": batch, "webhook": webhook}).scalar_one()
+        batch_id = batch_of(session, batch, webhook)
     connection = session.connection()
     added = already = 0
     seen: Counter[bytes] = Counter()
@@ -371,6 +374,15 @@ def there_already(
     if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:
         raise KeyTakenError(taken)
     return {each.place - 1 for each in found}
+
+
+def batch_of(session: Session, name: str, webhook: str | None) -> int:
+    """The batch's id, made if need be; the batch is the caller's to add to."""
+    held: int | None = None
+    while held is None:  # it was found, and pruned
+        found = session.execute(FIND_BATCH, {"name": name, "webhook": webhook}).scalar_one_or_none()
+        held = session.execute(HOLD_BATCH, {"id": found}).scalar_one_or_none()
+    return held
 
 
 def chunks(rows: Iterable[Row]) -> Iterator[tuple[list[Row], list[str]]]:

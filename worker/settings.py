@@ -3,6 +3,7 @@
 import json
 import os
 import pkgutil
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -15,6 +16,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from provider.rulings import PROBE_S
+from worker.ages import parse_age
 from worker.tariff import Dollars, TokenPrice
 
 SERVICES_FILE = "services.json"
@@ -102,6 +104,14 @@ class Settings(BaseSettings):
     grace_s: float = Field(default=100.0, ge=0)
     #: A worker that hears nothing for so long, although there is work for it, ends.
     silence_s: float = Field(default=20.0, gt=0)
+
+    #: What ended longer ago is removed, each hour; None: nothing is.
+    prune_after: timedelta | None = None
+
+    @field_validator("prune_after", mode="before")
+    @classmethod
+    def _age(cls, given: Any) -> Any:
+        return (parse_age(given) if given.strip() else None) if isinstance(given, str) else given
 
     @field_validator("database_url")
     @classmethod

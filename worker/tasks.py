@@ -13,7 +13,22 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from worker.app import CUT, DISPATCH, FETCH, INTAKE, MEND, POLL, PUBLISH, RESCUE, RUN, SCHEDULES, STORE, SWEEP, app
+from worker.app import (
+    CUT,
+    DISPATCH,
+    FETCH,
+    INTAKE,
+    MEND,
+    POLL,
+    PRUNE,
+    PUBLISH,
+    RESCUE,
+    RUN,
+    SCHEDULES,
+    STORE,
+    SWEEP,
+    app,
+)
 from worker.wiring import built, wiring
 
 
@@ -63,6 +78,12 @@ def rescue() -> None:
 def sweep() -> None:
     """Delete what downloads left half-way."""
     wiring().sweep()
+
+
+@app.task(name=PRUNE)
+def prune() -> None:
+    """Take away what ended longer ago than the setting says."""
+    wiring().prune()
 
 
 @app.task(name=MEND)

@@ -24,7 +24,7 @@ from worker.policy import policy_of
 from worker.prices import price_of
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
-from worker.upkeep import disk, fetches, intake, mend, publish, rescue, schedules
+from worker.upkeep import disk, fetches, intake, mend, prune, publish, rescue, schedules
 from worker.verdict import PollRules
 from worker.watchdog import Watchdog
 from worker.writer import Writer
@@ -109,6 +109,17 @@ class Wiring:
     def sweep(self) -> None:
         disk.sweep(self.desk.storage)
         self._in_loop(disk.sweep_pieces(self.desk.writer.engine, self.desk.storage))
+
+    def prune(self) -> None:
+        if (age := self.settings.prune_after) is None:
+            return
+        # Its transactions wait for the store, which those of the process's own engine may not.
+        engine = make_engine(self.settings.require_database_url(), name="mediajobs-prune", pool_size=1)
+        try:
+            done = prune.prune(engine, self.desk.storage, age, stopping=self._stopping)
+        finally:
+            engine.dispose()
+        log.info("pruned %d jobs, %d files, %d batches", done.jobs, done.files, done.batches)
 
     def mend(self) -> None:
         writer = self.desk.writer

@@ -86,7 +86,7 @@ def endpoint_command(name: str, endpoint: Endpoint) -> click.Command:
     def run(body: str | None, **options: Any) -> None:
         own = {each: options.pop(each, None) for each in ("raw", "provider", "file")}
         fields = {**read_body(body), **given(endpoint, options)}
-        warn(endpoint, fields)
+        warn(endpoint, fields, own["file"])
         make(name, endpoint, fields, query={}, known=True, **own)
 
     for option in (*COMMON, *([FILE] if endpoint.upload else [])):
@@ -149,7 +149,7 @@ def read_body(given: str | None) -> Json:
     return found
 
 
-def warn(endpoint: Endpoint, fields: Json) -> None:
+def warn(endpoint: Endpoint, fields: Json, file: Path | None) -> None:
     """Of fields that are in no document: they are sent as they are; and of those that the API requires."""
     known = fields_of(endpoint.request)
     for name in fields.keys() - known.keys():
@@ -158,7 +158,7 @@ def warn(endpoint: Endpoint, fields: Json) -> None:
     required: frozenset[str] = getattr(endpoint.request, "__required_keys__", frozenset())
     if missing := [name for name in endpoint.path_names if name not in fields]:
         raise click.UsageError(f"--{missing[0]} is missing: it is a part of the path")
-    for name in sorted(required - fields.keys() - {"file"}):
+    for name in sorted(required - fields.keys() - ({"file"} if file else set())):
         click.echo(f"warning: {name} is missing, which the API requires", err=True)
 
 

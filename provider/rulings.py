@@ -94,11 +94,15 @@ CODES: dict[str, Ruling] = {
     "1313": Ruling(A.PAUSE_ACCOUNT, probes=96),
     **dict.fromkeys(("1316", "1317", "1318", "1319", "1320", "1321"), Ruling(A.PAUSE_ACCOUNT, HOUR)),
 }
+#: The gateway leads nowhere: nothing was delivered, and every job of the model would fare alike.
+NO_ROUTE = Ruling(A.PAUSE_MODEL, probes=1)
 #: Without a code that we know, the status speaks.
 STATUSES: dict[int, Ruling] = {
+    **dict.fromkeys(range(300, 400), NO_ROUTE),
     401: CREDENTIALS,
     403: CREDENTIALS,
-    404: Ruling(A.PAUSE_MODEL, probes=1),  # the route is missing: every job would fail
+    404: NO_ROUTE,
+    405: NO_ROUTE,
     408: SERVER,
     409: SERVER,
     429: Ruling(A.SLOW, 5.0, MINUTE),
@@ -128,7 +132,7 @@ def rule(
     ruling = known or STATUSES.get(status or 0) or (Ruling(A.FAIL) if 400 <= (status or 0) < 500 else SERVER)
     if ruling.action is A.UNKNOWN and idempotent:
         ruling = replace(ruling, action=A.RETRY)
-    if idempotent and status == 404 and known is None:
+    if idempotent and ruling is NO_ROUTE:
         ruling = Ruling(A.PATIENCE, 5.0)
     if ruling.probes:
         ruling = replace(ruling, wait_s=probe_s * ruling.probes)

@@ -57,6 +57,7 @@ def located(image: Any, folder: Path, *, max_bytes: int, taker: str = "the API")
         return image
     if image.startswith("data:image/") or (len(image) >= MIN_BASE64 and BASE64.fullmatch(image)):
         check_size(decoded_bytes(image), max_bytes, taker)
+        image_type(head_of(image))
         return image
     path = path_of(image) if image.startswith(FILE) else Path(folder, image).absolute()
     try:
@@ -80,7 +81,7 @@ def image_type(head: bytes) -> str:
     """The mime type, by a file's first bytes. Raises ValueError where it is no image."""
     mime = sniff(head)
     if mime is None or not mime.startswith("image/"):
-        raise ValueError(f"is no image: it begins with {shown(head[:8].decode('latin-1'))}")
+        raise ValueError(f"is no image: it begins with {shown(head[:8].decode('latin-1'))}; give a PNG, JPEG or WebP")
     return mime
 
 
@@ -94,8 +95,20 @@ def check_size(size: int, max_bytes: int, taker: str) -> None:
 
 def decoded_bytes(image: str) -> int:
     """How large an image given as base64 is."""
-    digits = "".join(image.partition(",")[2].split() if image.startswith("data:") else image.split())
-    return len(digits.rstrip("=")) * 3 // 4
+    return len(digits_of(image).rstrip("=")) * 3 // 4
+
+
+def digits_of(image: str) -> str:
+    return "".join(image.partition(",")[2].split() if image.startswith("data:") else image.split())
+
+
+def head_of(image: str) -> bytes:
+    """The first bytes of an image given as base64. Raises ValueError where it is none."""
+    digits = digits_of(image)[: HEAD_BYTES // 3 * 4].rstrip("=")
+    try:
+        return base64.b64decode(digits + "=" * (-len(digits) % 4), validate=True)
+    except ValueError:
+        raise ValueError(f"is no base64 of an image; {FORMS}") from None
 
 
 def sendable(image: str, *, max_bytes: int) -> Any:

@@ -83,6 +83,11 @@ CASES: dict[str, tuple[int | None, str | None, bool, bool, Action]] = {
     "too large": (413, None, True, False, A.FAIL),
     "proxy token": (401, None, True, False, A.PAUSE_ACCOUNT),
     "task unknown to the poll": (404, None, True, True, A.PATIENCE),
+    "no such route for a poll": (405, None, True, True, A.PATIENCE),
+    "no such route": (404, None, True, False, A.PAUSE_MODEL),
+    "no such method": (405, None, True, False, A.PAUSE_MODEL),
+    "led elsewhere": (307, None, True, False, A.PAUSE_MODEL),
+    "led elsewhere, with the gateway's code": (302, "MOVED", True, False, A.PAUSE_MODEL),
     "conflict": (409, None, True, False, A.UNKNOWN),
 }
 

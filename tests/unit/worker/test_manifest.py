@@ -175,7 +175,7 @@ def test_a_bad_row_does_not_hide_the_good_ones() -> None:
 
 @pytest.mark.parametrize("form", ["csv", "jsonl"])
 def test_images_as_base64_come_through_and_do_not_hide_the_rows_after(form: Format) -> None:
-    images = ["data:image/png;base64," + "A" * size for size in (6_900_000, 7_900_000)]
+    images = ["data:image/png;base64,iVBORw0KGgo" + "A" * size for size in (6_900_001, 7_900_001)]
     rows = [{"prompt": "a", "image_url": image} for image in [*images, "https://a/1.png"]]
     text = "".join(json.dumps(row) + "\n" for row in rows)
     if form == "csv":

@@ -81,7 +81,7 @@ def image_type(head: bytes) -> str:
     """The mime type, by a file's first bytes. Raises ValueError where it is no image."""
     mime = sniff(head)
     if mime is None or not mime.startswith("image/"):
-        raise ValueError(f"is no image: it begins with {shown(head[:8].decode('latin-1'))}; give a PNG, JPEG or WebP")
+        raise ValueError(f"is no image: it begins with {shown(head[:8].decode('latin-1'))}; give a PNG or JPEG")
     return mime
 
 

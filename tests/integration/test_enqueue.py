@@ -215,7 +215,7 @@ def test_inputs_with_images_in_them_go_in_by_parts(
 ) -> None:
     monkeypatch.setattr("worker.producer.CHUNK_CHARS", 250)
     assert [len(chunk) for chunk, _ in chunks(Row(args={**ARGS, "prompt": "a" * 100}) for _ in range(5))] == [2, 2, 1]
-    image = "data:image/png;base64," + "A" * 6_900_000
+    image = "data:image/png;base64,iVBORw0KGgo" + "A" * 6_900_001
     inputs = [{"model": "cogvideox-3", "image_url": image, "prompt": prompt} for prompt in "ab"]
     with Session(engine) as session:
         assert len(enqueue_many(session, "video", inputs, batch="large")) == 2

@@ -18,6 +18,8 @@ from provider.rulings import PROBE_S
 from worker.tariff import Dollars, TokenPrice
 
 SERVICES_FILE = "services.json"
+#: Where only this machine's own processes come from.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def paid_by(price: Any) -> str:
@@ -82,6 +84,19 @@ class Settings(BaseSettings):
     grace_s: float = Field(default=100.0, ge=0)
     #: A worker that hears nothing for so long, although there is work for it, ends.
     silence_s: float = Field(default=20.0, gt=0)
+
+    #: Where the web application listens.
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8080, ge=0, le=65535)
+    #: Its address as people know it, where that is another one: https://jobs.example.com.
+    web_url: str | None = None
+
+    @field_validator("web_url")
+    @classmethod
+    def _http(cls, given: str | None) -> str | None:
+        if given and not (urlsplit(given).scheme in {"http", "https"} and urlsplit(given).hostname):
+            raise ValueError("is no http(s) URL; write it as https://jobs.example.com")
+        return given
 
     @field_validator("database_url")
     @classmethod

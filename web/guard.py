@@ -1,0 +1,72 @@
+"""What stands before every request: headers that keep browsers strict, and refusals of what other sites send."""
+
+from collections.abc import Collection
+from urllib.parse import urlsplit
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from web.problems import ProblemError, as_response
+
+POLICY = (
+    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; media-src 'self'; "
+    "font-src 'self'; connect-src 'self'; form-action 'self'; frame-ancestors 'none'; base-uri 'none'"
+)
+HEADERS = {
+    "Content-Security-Policy": POLICY,
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+    "Cache-Control": "no-store",
+}
+SAFE = {"GET", "HEAD", "OPTIONS"}
+
+
+class Guard:
+    """`hosts`: the names that the application goes by; None: any.
+
+    Where no login is asked for, the check of the name keeps out sites whose name was made to lead here.
+    """
+
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str] | None, https: bool) -> None:
+        self._app = app
+        self._hosts = hosts
+        self._headers = {**HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if https else {})}
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_strict(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                for name, value in self._headers.items():
+                    headers.setdefault(name, value)
+            await send(message)
+
+        if (problem := self._refused(scope["method"], Headers(scope=scope))) is not None:
+            await as_response(Request(scope), problem)(scope, receive, send_strict)
+            return
+        await self._app(scope, receive, send_strict)
+
+    def _refused(self, method: str, headers: Headers) -> ProblemError | None:
+        host = headers.get("host", "")
+        if self._hosts is not None and (urlsplit(f"//{host}").hostname or "") not in self._hosts:
+            return ProblemError(
+                421, "wrong_host", f"this is not {host!r}; set MEDIAJOBS_WEB_URL to the address that it has"
+            )
+        if method not in SAFE and crosses_sites(headers, host):
+            return ProblemError(403, "cross_site", "refused: the request comes from another site")
+        return None
+
+
+def crosses_sites(headers: Headers, host: str) -> bool:
+    """Whether a browser sends this for another site. What sends neither header is no browser of this decade."""
+    site = headers.get("sec-fetch-site")
+    if site is not None:
+        return site not in {"same-origin", "none"}
+    origin = headers.get("origin")
+    return origin is not None and urlsplit(origin).netloc != host

@@ -1,0 +1,67 @@
+"""Errors as the caller sees them: problem+json (RFC 9457) under /api, a page elsewhere."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request, Response
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from sqlalchemy.exc import OperationalError
+from starlette.exceptions import HTTPException
+
+from web.templating import page
+from worker.report import UnknownBatchError
+
+log = logging.getLogger(__name__)
+
+
+class ProblemError(Exception):
+    """What a request cannot have. `code` names it for programs; `more` goes into the JSON."""
+
+    def __init__(
+        self, status: int, code: str, detail: str, *, headers: dict[str, str] | None = None, **more: Any
+    ) -> None:
+        super().__init__(detail)
+        self.status, self.code, self.detail, self.headers, self.more = status, code, detail, headers or {}, more
+
+
+def as_response(request: Request, problem: ProblemError) -> Response:
+    title = HTTPStatus(problem.status).phrase
+    if request.url.path.startswith("/api/"):
+        content = {"type": "about:blank", "title": title, "status": problem.status, "code": problem.code,
+                   "detail": problem.detail, **problem.more}  # fmt: skip
+        return JSONResponse(content, problem.status, problem.headers, media_type="application/problem+json")
+    response = page("problem.html", status=problem.status, title=title, detail=problem.detail)
+    response.headers.update(problem.headers)
+    return response
+
+
+def problem_of(error: Exception) -> ProblemError:
+    """What the caller is told of an error that was raised anywhere below."""
+    match error:
+        case ProblemError():
+            return error
+        case UnknownBatchError():
+            return ProblemError(404, "unknown_batch", str(error))
+        case RequestValidationError():
+            errors = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+            said = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
+            return ProblemError(422, "invalid_request", said, errors=errors)
+        case HTTPException():
+            code = HTTPStatus(error.status_code).name.lower()
+            return ProblemError(error.status_code, code, str(error.detail), headers=dict(error.headers or {}))
+        case OperationalError():
+            log.warning("database: %s", error.orig)
+            return ProblemError(503, "database_away", "the database does not answer", headers={"Retry-After": "5"})
+        case _:
+            return ProblemError(500, "internal_error", "this is a fault of mediajobs; its log has more")
+
+
+def add_handlers(app: FastAPI) -> None:
+    async def handle(request: Request, error: Exception) -> Response:
+        return as_response(request, problem_of(error))
+
+    known = (ProblemError, UnknownBatchError, RequestValidationError, HTTPException, OperationalError, Exception)
+    for kind in known:
+        app.add_exception_handler(kind, handle)

@@ -34,6 +34,8 @@ COMMANDS = {
     "budget": ("cli.steer", "Show or set what may be spent."),
     "costs": ("cli.steer", "Say what was spent."),
     "call": ("cli.call", "Call any endpoint of the API, as it is."),
+    "keys": ("cli.keys", "Say who may use the dashboard and the HTTP API."),
+    "audit": ("cli.audit", "Say who did what, and when."),
     "web": ("cli.web", "Serve the dashboard and the HTTP API alone."),
     "doctor": ("cli.doctor", "Check everything and say how to mend it."),
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),

@@ -1,12 +1,15 @@
 """Every table, imported: what Alembic compares and `Base.metadata` knows."""
 
+from models.api_key import ApiKey
 from models.attempt import Attempt
+from models.audit_entry import AuditEntry
 from models.base import Base
 from models.batch import Batch
 from models.budget import Budget
 from models.endpoint_format import EndpointFormat
 from models.event import Event
 from models.job import Job
+from models.kept_answer import KeptAnswer
 from models.limit import Limit
 from models.output import Output
 from models.piece import Piece
@@ -15,15 +18,19 @@ from models.run_file import RunFile
 from models.schedule import Schedule
 from models.schedule_run import ScheduleRun
 from models.source_file import SourceFile
+from models.web_session import WebSession
 
 __all__ = [
+    "ApiKey",
     "Attempt",
+    "AuditEntry",
     "Base",
     "Batch",
     "Budget",
     "EndpointFormat",
     "Event",
     "Job",
+    "KeptAnswer",
     "Limit",
     "Output",
     "Piece",
@@ -32,4 +39,5 @@ __all__ = [
     "Schedule",
     "ScheduleRun",
     "SourceFile",
+    "WebSession",
 ]

@@ -17,6 +17,7 @@ from web.database import Database
 from web.guard import Guard
 from web.problems import add_handlers
 from web.templating import STATIC
+from web.throttle import Throttle
 from worker.settings import LOOPBACK, Settings
 
 #: As many as there are threads for requests.
@@ -43,6 +44,7 @@ def make_app(config: Settings) -> FastAPI:
     )
     app.state.engine = engine
     app.state.settings = config
+    app.state.throttle = Throttle()
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.include_router(api.router)
     app.include_router(pages.router)

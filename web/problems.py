@@ -3,10 +3,11 @@
 import logging
 from http import HTTPStatus
 from typing import Any
+from urllib.parse import urlencode
 
 from fastapi import FastAPI, Request, Response
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse
+from fastapi.responses import JSONResponse, RedirectResponse
 from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
@@ -32,9 +33,19 @@ def as_response(request: Request, problem: ProblemError) -> Response:
         content = {"type": "about:blank", "title": title, "status": problem.status, "code": problem.code,
                    "detail": problem.detail, **problem.more}  # fmt: skip
         return JSONResponse(content, problem.status, problem.headers, media_type="application/problem+json")
+    if problem.code == "no_key":
+        return to_login(request)
     response = page("problem.html", status=problem.status, title=title, detail=problem.detail)
     response.headers.update(problem.headers)
     return response
+
+
+def to_login(request: Request) -> Response:
+    """A browser that is to log in comes back to the page that it wanted; a part of a page, to the page."""
+    if "hx-request" in request.headers:
+        return Response(status_code=401, headers={"HX-Redirect": "/login"})
+    wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
+    return RedirectResponse(f"/login?{urlencode({'next': wanted if request.method == 'GET' else '/'})}", 303)
 
 
 def problem_of(error: Exception) -> ProblemError:

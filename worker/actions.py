@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from models import interventions, money, slots
@@ -14,7 +15,7 @@ from models.money import Entry
 from models.state import JobState
 from worker.kick import kick_after_commit
 
-__all__ = ["Counts", "Selection", "cancel", "resolve", "retry"]
+__all__ = ["Counts", "Selection", "cancel", "paid_for", "resolve", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,6 +36,21 @@ def cancel(session: Session, selection: Selection, *, keep_result: bool = False)
     `keep_result`: what is paid for by then is stored all the same.
     """
     return applied(session, interventions.cancel(session.connection(), selection, keep_result=keep_result))
+
+
+PAID = text("""
+    select count(*) as jobs, coalesce(sum(cost), 0) as cost from jobs
+    where state in ('waiting', 'storing') and cost > 0
+        and (cast(:ids as bigint[]) is null or id = any(cast(:ids as bigint[])))
+        and (cast(:batch as bigint) is null or batch_id = :batch)
+        and (cast(:state as text) is null or state = :state)
+""")
+
+
+def paid_for(session: Session, selection: Selection) -> Row[Any]:
+    """How many `jobs` are paid for, at what `cost` (US dollars), and not stored yet: what a cancel throws away."""
+    values = {"ids": selection.ids, "batch": selection.batch, "state": selection.state}
+    return session.execute(PAID, values).one()
 
 
 def retry(session: Session, selection: Selection) -> Counts:

@@ -18,6 +18,8 @@ from provider.rulings import PROBE_S
 from worker.tariff import Dollars, TokenPrice
 
 SERVICES_FILE = "services.json"
+#: Characters of a key that people choose themselves.
+MIN_KEY = 20
 #: Where only this machine's own processes come from.
 LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
@@ -90,12 +92,21 @@ class Settings(BaseSettings):
     web_port: int = Field(default=8080, ge=0, le=65535)
     #: Its address as people know it, where that is another one: https://jobs.example.com.
     web_url: str | None = None
+    #: A key to it with the role admin, for where nobody can run `mediajobs keys add`.
+    web_key: SecretStr = SecretStr("")
 
     @field_validator("web_url")
     @classmethod
     def _http(cls, given: str | None) -> str | None:
         if given and not (urlsplit(given).scheme in {"http", "https"} and urlsplit(given).hostname):
             raise ValueError("is no http(s) URL; write it as https://jobs.example.com")
+        return given
+
+    @field_validator("web_key")
+    @classmethod
+    def _long(cls, given: SecretStr) -> SecretStr:
+        if 0 < len(given.get_secret_value()) < MIN_KEY:
+            raise ValueError(f"is too short; use {MIN_KEY} random characters or more")
         return given
 
     @field_validator("database_url")

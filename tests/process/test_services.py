@@ -47,8 +47,8 @@ def yaml_of(text: str) -> dict[str, Any]:
 
 def test_all_parts_are_there(compose: dict[str, Any]) -> None:
     assert set(compose) == {
-        "postgres", "valkey", "migrate", "worker-run", "worker-store", "worker-cut", "worker-upkeep", "beat", "flower",
-        "sandbox",
+        "postgres", "valkey", "migrate", "worker-run", "worker-store", "worker-cut", "worker-upkeep", "beat", "web",
+        "flower", "sandbox",
     }  # fmt: skip
     for name, service in compose.items():
         assert service.get("healthcheck") or name == "migrate", name

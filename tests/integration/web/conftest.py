@@ -4,12 +4,27 @@ from collections.abc import Iterator
 
 import httpx
 import pytest
+from sqlalchemy import Engine
 
 from tests.support.webserver import serving
+from worker import keys
+from worker.keys import Role
 from worker.settings import Settings
 
 
 @pytest.fixture
-def client(database_url: str, valkey_url: str) -> Iterator[httpx.Client]:
-    with serving(Settings(database_url=database_url, broker_url=valkey_url)) as opened:
+def config(database_url: str, valkey_url: str) -> Settings:
+    return Settings(database_url=database_url, broker_url=valkey_url)
+
+
+@pytest.fixture
+def client(config: Settings) -> Iterator[httpx.Client]:
+    with serving(config) as opened:
         yield opened
+
+
+@pytest.fixture
+def held(engine: Engine) -> dict[Role, str]:
+    """A key of each role, named after it."""
+    with engine.begin() as conn:
+        return {role: keys.add_key(conn, role, role) for role in Role}

@@ -18,6 +18,7 @@ from models.run_file import RunFile
 from models.schedule import Schedule
 from models.schedule_run import ScheduleRun
 from models.source_file import SourceFile
+from models.tally import Tally
 from models.web_session import WebSession
 
 __all__ = [
@@ -39,5 +40,6 @@ __all__ = [
     "Schedule",
     "ScheduleRun",
     "SourceFile",
+    "Tally",
     "WebSession",
 ]

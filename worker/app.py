@@ -20,11 +20,13 @@ SWEEP = "mediajobs.sweep"
 SCHEDULES = "mediajobs.schedules"
 INTAKE = "mediajobs.intake"
 PUBLISH = "mediajobs.publish"
+TALLY = "mediajobs.tally"
 
 QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
-          SWEEP: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", INTAKE: "schedule"}  # fmt: skip
+          SWEEP: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", TALLY: "upkeep", INTAKE: "schedule"}  # fmt: skip
 SWEEP_S = 600.0
 PUBLISH_S = 2.0
+TALLY_S = 5.0
 #: Before the broker's client notices by itself that its peer is gone.
 SOCKET_S = 10
 
@@ -34,6 +36,7 @@ def ticks(tick_s: float) -> dict[str, float]:
     return {
         **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES), tick_s),
         PUBLISH: max(PUBLISH_S, tick_s),
+        TALLY: TALLY_S,
         SWEEP: SWEEP_S,
     }
 

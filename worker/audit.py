@@ -32,6 +32,7 @@ def audit(conn: Connection, storage: Storage | None = None, *, ended: bool = Fal
     yield from counters(conn)
     yield from leases(conn)
     yield from fences(conn)
+    yield from tallies(conn)
 
 
 def states(conn: Connection, *, ended: bool) -> Iterator[str]:
@@ -254,6 +255,35 @@ def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Ite
     for key in sorted(by_key.keys() | sure.keys(), key=str):
         if not sure[key] <= by_key[key] <= sure[key] + maybe[key]:
             yield f"job {key!r} was charged {by_key[key]} times; recorded are {sure[key]}, and {maybe[key]} possible"
+
+
+# The day's or hour's money is that of the moment when it was recorded, so only sums can be held against each other.
+TALLIED = text("""
+    with counted as (
+        select batch_id, kind, model, parent_id is not null as piece, state, count(*) as jobs from jobs
+        group by 1, 2, 3, 4, 5
+    ), tallied as (
+        select batch_id, kind, model, piece, state, sum(jobs) as jobs from tallies where state is not null
+        group by 1, 2, 3, 4, 5 having sum(jobs) <> 0
+    )
+    select coalesce(c.model, t.model) as model, coalesce(c.state, t.state) as state,
+        coalesce(c.jobs, 0) as jobs, coalesce(t.jobs, 0) as tallied
+    from counted c full join tallied t on coalesce(c.batch_id, 0) = coalesce(t.batch_id, 0) and c.kind = t.kind
+        and c.model = t.model and c.piece = t.piece and c.state = t.state
+    where c.jobs is distinct from t.jobs limit :most
+""")
+SPENT = text("""
+    select (select coalesce(sum(cost), 0) from jobs) as jobs, (select coalesce(sum(cost), 0) from tallies) as tallied
+""")
+
+
+def tallies(conn: Connection) -> Iterator[str]:
+    """What is counted as it changes is what there is."""
+    for row in conn.execute(TALLIED, {"most": MOST}):
+        yield f"{row.jobs} jobs of {row.model} are {row.state}, {row.tallied} are counted"
+    spent = conn.execute(SPENT).one()
+    if spent.jobs > spent.tallied:  # jobs that were pruned stay in what was spent
+        yield f"jobs cost ${spent.jobs}, ${spent.tallied} is counted"
 
 
 __all__ = ["against_ledger", "audit"]

@@ -13,7 +13,7 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from worker.app import CUT, DISPATCH, FETCH, INTAKE, POLL, PUBLISH, RESCUE, RUN, SCHEDULES, STORE, SWEEP, app
+from worker.app import CUT, DISPATCH, FETCH, INTAKE, POLL, PUBLISH, RESCUE, RUN, SCHEDULES, STORE, SWEEP, TALLY, app
 from worker.wiring import built, wiring
 
 
@@ -61,7 +61,7 @@ def rescue() -> None:
 
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Delete what downloads left half-way."""
+    """Delete what downloads left half-way; keep what is old more coarsely."""
     wiring().sweep()
 
 
@@ -81,6 +81,12 @@ def intake(schedule_id: int, tick: str, schedule: str) -> None:  # noqa: ARG001 
 def publish() -> None:
     """Put outputs where schedules want them."""
     wiring().publish()
+
+
+@app.task(name=TALLY)
+def tally() -> None:
+    """Add up what was counted."""
+    wiring().tally()
 
 
 @after_setup_logger.connect

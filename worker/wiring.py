@@ -24,7 +24,7 @@ from worker.policy import policy_of
 from worker.prices import price_of
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
-from worker.upkeep import disk, fetches, intake, publish, rescue, schedules
+from worker.upkeep import disk, fetches, intake, publish, rescue, schedules, tallies
 from worker.verdict import PollRules
 from worker.watchdog import Watchdog
 from worker.writer import Writer
@@ -109,6 +109,10 @@ class Wiring:
     def sweep(self) -> None:
         disk.sweep(self.desk.storage)
         self._in_loop(disk.sweep_pieces(self.desk.writer.engine, self.desk.storage))
+        tallies.coarsen(self.desk.writer.engine)
+
+    def tally(self) -> None:
+        tallies.tally(self.desk.writer.engine)
 
     def schedules(self) -> None:
         for ready in schedules.tick(self.desk.writer.engine):

@@ -52,7 +52,7 @@ PRICES = {"image": Decimal("0.01"), "video": Decimal("0.2")}
 EXAMPLES, STEPS = int(os.environ.get("EXAMPLES", "25")), 50
 POLICY = policy_of({})
 RULES = PollRules(first_s=5, max_s=30)
-TABLES = "events, outputs, attempts, jobs, batches, budgets, limits"
+TABLES = "events, outputs, attempts, jobs, batches, budgets, limits, tallies"
 # All times come at once: when things happen is the machine's choice.
 NOW = text("""
     update jobs set run_at = least(run_at, now()), next_poll_at = least(next_poll_at, now()),

@@ -37,6 +37,7 @@ COMMANDS = {
     "keys": ("cli.keys", "Say who may use the dashboard and the HTTP API."),
     "audit": ("cli.audit", "Say who did what, and when."),
     "web": ("cli.web", "Serve the dashboard and the HTTP API alone."),
+    "webhooks": ("cli.webhooks", "Say who is told of what happens."),
     "doctor": ("cli.doctor", "Check everything and say how to mend it."),
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),
 }

@@ -21,7 +21,7 @@ from cli.options import BUDGET, connection, data_dir_option, dollars, plural, se
 from models import money
 from provider.errors import NotSent, ProviderError
 from worker import tokenizer
-from worker.fields import is_url
+from worker.addresses import networks, parse
 from worker.forecast import forecast_s, in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
@@ -76,7 +76,7 @@ class Sieve:
 @click.option("--model", help="For rows that name none.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
 @click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the file's name does not tell.")
-@click.option("--webhook", help="URL, kept with the batch. Nothing is sent there yet.")
+@click.option("--webhook", help="URL that is told when the batch has finished.")
 @click.option("--budget", type=BUDGET, help="US dollars that the batch may cost; the rest of it waits.")
 @click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")
 @click.option("--dry-run", is_flag=True, help="Check every row and tell the cost; enqueue nothing.")
@@ -108,8 +108,11 @@ def submit(
     """
     if str(file) != "-" and not file.exists():
         raise click.UsageError(f"there is no file {file}")
-    if webhook is not None and not is_url(webhook):
-        raise click.UsageError(f"--webhook {webhook!r} is no http(s) URL")
+    if webhook is not None:
+        try:
+            parse(webhook, networks(settings().webhook_allow))
+        except ValueError as error:
+            raise click.UsageError(f"--webhook {webhook!r} {error}") from None
     if tokenize and not (dry_run and kind in tokenizer.KINDS):
         raise click.UsageError(f"--tokenize goes with --dry-run, for kinds {' and '.join(sorted(tokenizer.KINDS))}")
     form = form or format_of(file.name)

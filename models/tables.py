@@ -6,11 +6,13 @@ from models.audit_entry import AuditEntry
 from models.base import Base
 from models.batch import Batch
 from models.budget import Budget
+from models.delivery import Delivery
 from models.endpoint_format import EndpointFormat
 from models.event import Event
 from models.job import Job
 from models.kept_answer import KeptAnswer
 from models.limit import Limit
+from models.notice import Notice
 from models.output import Output
 from models.piece import Piece
 from models.published_file import PublishedFile
@@ -20,6 +22,7 @@ from models.schedule_run import ScheduleRun
 from models.source_file import SourceFile
 from models.tally import Tally
 from models.web_session import WebSession
+from models.webhook import Webhook, WebhookKey
 
 __all__ = [
     "ApiKey",
@@ -28,11 +31,13 @@ __all__ = [
     "Base",
     "Batch",
     "Budget",
+    "Delivery",
     "EndpointFormat",
     "Event",
     "Job",
     "KeptAnswer",
     "Limit",
+    "Notice",
     "Output",
     "Piece",
     "PublishedFile",
@@ -42,4 +47,6 @@ __all__ = [
     "SourceFile",
     "Tally",
     "WebSession",
+    "Webhook",
+    "WebhookKey",
 ]

@@ -21,9 +21,11 @@ SCHEDULES = "mediajobs.schedules"
 INTAKE = "mediajobs.intake"
 PUBLISH = "mediajobs.publish"
 TALLY = "mediajobs.tally"
+TELL = "mediajobs.tell"
+DELIVER = "mediajobs.deliver"
 
-QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
-          SWEEP: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", TALLY: "upkeep", INTAKE: "schedule"}  # fmt: skip
+UPKEEP = (DISPATCH, FETCH, RESCUE, SWEEP, SCHEDULES, PUBLISH, TALLY, TELL, DELIVER)
+QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", INTAKE: "schedule", **dict.fromkeys(UPKEEP, "upkeep")}
 SWEEP_S = 600.0
 PUBLISH_S = 2.0
 TALLY_S = 5.0
@@ -34,7 +36,7 @@ SOCKET_S = 10
 def ticks(tick_s: float) -> dict[str, float]:
     """Task → seconds from one tick to the next."""
     return {
-        **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES), tick_s),
+        **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES, TELL, DELIVER), tick_s),
         PUBLISH: max(PUBLISH_S, tick_s),
         TALLY: TALLY_S,
         SWEEP: SWEEP_S,

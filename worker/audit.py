@@ -25,6 +25,7 @@ def audit(conn: Connection, storage: Storage | None = None, *, ended: bool = Fal
     """
     yield from states(conn, ended=ended)
     yield from paths(conn)
+    yield from batches(conn)
     yield from purchases(conn)
     yield from money(conn)
     yield from artefacts(conn, storage)
@@ -73,6 +74,27 @@ def paths(conn: Connection) -> Iterator[str]:
     """)
     for row in conn.execute(missing, {"most": MOST}):
         yield f"job {row.id} is {row.state}, but nothing was recorded of it"
+
+
+# Messages are kept for thirty days.
+UNTOLD = text("""
+    select b.id, b.name, b.completions, count(d.id) as told from batches b
+    left join deliveries d on d.batch_id = b.id and d.event = 'batch.finished' and d.url = b.webhook
+    where b.webhook is not null and b.created_at > now() - interval '29 days'
+    group by b.id having count(d.id) <> b.completions order by b.id limit :most
+""")
+
+
+def batches(conn: Connection) -> Iterator[str]:
+    """What counts as finished has nothing open, and its end was told where that was asked for, each time once."""
+    unfinished = text("""
+        select b.id, b.name from batches b where b.finished_at is not null
+            and exists (select from jobs j where j.batch_id = b.id and j.finished_at is null) order by b.id limit :most
+    """)
+    for row in conn.execute(unfinished, {"most": MOST}):
+        yield f"batch {row.id} ({row.name}) counts as finished, but jobs of it are open"
+    for row in conn.execute(UNTOLD, {"most": MOST}):
+        yield f"batch {row.id} ({row.name}) finished {row.completions} times, and that was told {row.told} times"
 
 
 # An operator's retry may buy again what failed after it was paid for: that is his decision, and an event.

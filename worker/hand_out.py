@@ -20,6 +20,8 @@ def hand_out(conn: Connection, model: str, *, lease_s: float) -> list[tuple[Lot,
         return []
     purse = money.lock_purse(conn, model, {lane.batch_id for lane in lanes})
     chosen = choose(lanes, free, model=model, handed=limit.handed, purse=purse)
+    if purse.empty:
+        money.note_reached(conn, purse.empty)
     if not chosen:
         return []
     taken = transitions.dispatch(conn, chosen, lease_s=lease_s)

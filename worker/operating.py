@@ -1,6 +1,6 @@
 """What a person may do, each with its entry in the trail: the command line and the web act through this."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import Any, Literal
@@ -8,17 +8,19 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from models import money, slots
+from models import money, outbox, slots
 from models.limit import ACCOUNT
 from models.money import Scope
 from worker import actions, keys, reasons
 from worker.actions import Counts, Selection
+from worker.addresses import Network, host_of
 from worker.keys import Role
 from worker.kick import kick_after_commit
 from worker.kind import ASSUMED_CONCURRENCY
 from worker.kinds import KINDS_OF
 from worker.trail import Actor, note
 from worker.waiting import BudgetState
+from worker.webhooks import manage
 
 #: Ids of jobs that an entry names at most.
 MOST_IDS = 100
@@ -132,6 +134,33 @@ class Operator:
         if there:
             self.note("remove key", f"key {name}")
         return there
+
+    # -- webhooks --------------------------------------------------------------------------------------
+
+    def add_webhook(self, url: str, events: Collection[str], *, allowed: Sequence[Network]) -> int:
+        """As `manage.add`."""
+        webhook = manage.add(self.session.connection(), url, events, allowed=allowed)
+        self.note("add webhook", f"webhook {host_of(url)}", events=sorted(events))
+        return webhook
+
+    def remove_webhook(self, webhook: int) -> bool:
+        """False if there is none."""
+        there = manage.remove(self.session.connection(), webhook)
+        if there:
+            self.note("remove webhook", f"webhook {webhook}")
+        return there
+
+    def rotate_secrets(self) -> None:
+        """As `manage.rotate`."""
+        manage.rotate(self.session.connection())
+        self.note("rotate secrets", "all webhooks")
+
+    def replay(self, ids: Collection[int] | None = None, *, state: str | None = None) -> int:
+        """As `outbox.replay`."""
+        count = outbox.replay(self.session.connection(), ids=ids, state=state)
+        if count:
+            self.note("replay", f"{count} messages", ids=sorted(ids)[:MOST_IDS] if ids else None, only=state)
+        return count
 
     def note(self, action: str, subject: str | None = None, **more: Any) -> None:
         """An entry of something that is done elsewhere in this transaction."""

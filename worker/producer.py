@@ -198,6 +198,11 @@ FIND_BATCH = text("""
     select id from made union all select id from batches where name = :name limit 1
 """)
 
+# The newest counts. At the end, as its lock keeps others from it until the commit.
+SET_WEBHOOK = text("""
+    update batches set webhook = :webhook where id = :batch and webhook is distinct from :webhook
+""")
+
 # On a conflict the row stands as it is; `same` tells whether it was asked for with the same input.
 INSERT = """
     with given as (
@@ -289,6 +294,8 @@ def insert_rows(
         moved.update((each.id, chunk[each.place - 1].row) for each in found if each.moved)
         added += sum(each.added for each in found)
         already += sum(not each.added for each in found)
+    if webhook is not None:
+        session.execute(SET_WEBHOOK, {"batch": batch_id, "webhook": webhook})
     if moved:
         session.execute(MOVE, {"ids": list(moved), "rows": list(moved.values())})
     kick_after_commit(session)

@@ -15,6 +15,7 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from provider.rulings import PROBE_S
+from worker.addresses import networks
 from worker.tariff import Dollars, TokenPrice
 
 SERVICES_FILE = "services.json"
@@ -84,6 +85,12 @@ class Settings(BaseSettings):
     probe_s: float = Field(default=PROBE_S, gt=0)
     #: A stopping worker finishes what it has in hand for so long, then gives the rest back.
     grace_s: float = Field(default=100.0, ge=0)
+    #: Private addresses that webhooks may lead to all the same: networks, divided by commas.
+    webhook_allow: str = ""
+    #: A receiver has so long to answer.
+    webhook_timeout_s: float = Field(default=15.0, gt=0)
+    #: The first wait before a message is sent again; it doubles, up to an hour, for three days.
+    webhook_retry_s: float = Field(default=5.0, gt=0)
     #: A worker that hears nothing for so long, although there is work for it, ends.
     silence_s: float = Field(default=20.0, gt=0)
 
@@ -133,6 +140,15 @@ class Settings(BaseSettings):
     def _store(cls, given: str | None) -> str | None:
         if given and not given.startswith("file:///") and not (given.startswith("s3://") and urlsplit(given).netloc):
             raise ValueError("write it as file:///folder or s3://bucket/prefix")
+        return given
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _networks(cls, given: str) -> str:
+        try:
+            networks(given)
+        except ValueError as error:
+            raise ValueError(f"{error}; write it as 10.0.0.0/8, 127.0.0.1") from None
         return given
 
     @field_validator("prices", "on_unknown", mode="before")

@@ -13,7 +13,23 @@ from celery.signals import (
     worker_shutting_down,
 )
 
-from worker.app import CUT, DISPATCH, FETCH, INTAKE, POLL, PUBLISH, RESCUE, RUN, SCHEDULES, STORE, SWEEP, TALLY, app
+from worker.app import (
+    CUT,
+    DELIVER,
+    DISPATCH,
+    FETCH,
+    INTAKE,
+    POLL,
+    PUBLISH,
+    RESCUE,
+    RUN,
+    SCHEDULES,
+    STORE,
+    SWEEP,
+    TALLY,
+    TELL,
+    app,
+)
 from worker.wiring import built, wiring
 
 
@@ -59,9 +75,21 @@ def rescue() -> None:
     wiring().rescue()
 
 
+@app.task(name=TELL)
+def tell() -> None:
+    """Take in what ended: batches that are finished, messages to be delivered."""
+    wiring().tell_of_ends()
+
+
+@app.task(name=DELIVER)
+def deliver() -> None:
+    """Send the messages to webhooks that are due."""
+    wiring().deliver()
+
+
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Delete what downloads left half-way; keep what is old more coarsely."""
+    """Delete what downloads left half-way, and old messages; keep what is old more coarsely."""
     wiring().sweep()
 
 

@@ -14,6 +14,7 @@ from models.runs import Ready
 from models.session import make_engine
 from provider.client import Client
 from worker import poll, run, store
+from worker.addresses import networks
 from worker.app import CUT, INTAKE, RUN, STORE, app
 from worker.desk import Desk
 from worker.dispatch import dispatch
@@ -24,9 +25,11 @@ from worker.policy import policy_of
 from worker.prices import price_of
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
-from worker.upkeep import disk, fetches, intake, publish, rescue, schedules, tallies
+from worker.upkeep import deliver, disk, ends, fetches, intake, publish, rescue, schedules, tallies
 from worker.verdict import PollRules
 from worker.watchdog import Watchdog
+from worker.webhooks.post import Post
+from worker.webhooks.verdict import Rules
 from worker.writer import Writer
 
 log = logging.getLogger(__name__)
@@ -74,6 +77,7 @@ class Wiring:
     desk: Desk
     loop: asyncio.AbstractEventLoop
     watchdog: Watchdog
+    deliverer: deliver.Deliverer
     backlog: Callable[[str], int]
     tell: Callable[[Ready], None]
 
@@ -106,9 +110,16 @@ class Wiring:
         hints = rescue.rescue(writer.engine, hint_lease_s=writer.hint_lease_s, policy=self.desk.policy)
         writer.publisher.publish(hints)
 
+    def tell_of_ends(self) -> None:
+        ends.tell(self.desk.writer.engine)
+
+    def deliver(self) -> None:
+        self._in_loop(self.deliverer.deliver())
+
     def sweep(self) -> None:
         disk.sweep(self.desk.storage)
         self._in_loop(disk.sweep_pieces(self.desk.writer.engine, self.desk.storage))
+        deliver.forget(self.desk.writer.engine)
         tallies.coarsen(self.desk.writer.engine)
 
     def tally(self) -> None:
@@ -147,6 +158,7 @@ class Wiring:
 
     def close(self) -> None:
         """Write and send what is left."""
+        self._in_loop(self.deliverer.close())
         self.desk.writer.stop()
         self.desk.writer.publisher.stop()
 
@@ -219,7 +231,13 @@ async def build(
     )
     heartbeat = loop.create_task(in_hand.keep())
     heartbeat.add_done_callback(report)
-    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), backlog, tell)
+    deliverer = deliver.Deliverer(
+        engine=engine,
+        make_post=lambda: Post(allowed=networks(config.webhook_allow), timeout_s=config.webhook_timeout_s),
+        rules=Rules(first_s=config.webhook_retry_s),
+        timeout_s=config.webhook_timeout_s,
+    )
+    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), deliverer, backlog, tell)
 
 
 def report(task: "asyncio.Task[None]") -> None:

@@ -56,9 +56,10 @@ async def tick(wiring: Wiring) -> bool:
     """All duties once; False when nothing is left. One that fails costs a tick, as in Celery."""
     await asyncio.sleep(TICK_S)
     try:
-        for duty in (wiring.dispatch, wiring.fetch, wiring.rescue):
+        for duty in (wiring.dispatch, wiring.fetch, wiring.rescue, wiring.tell_of_ends):
             await asyncio.to_thread(duty)
         await poll.poll(wiring.desk)
+        await wiring.deliverer.deliver()
         return bool(await asyncio.to_thread(left, wiring))
     except DBAPIError as error:
         log.warning("a tick failed: %s", type(error).__name__)

@@ -7,6 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, text
 
+from models import meters
 from models.state import FINAL, JobState
 
 OPEN = ", ".join(f"'{each}'" for each in JobState if each not in FINAL)
@@ -42,6 +43,17 @@ def finish_batches(conn: Connection) -> Sequence[Row[Any]]:
     ids = list(conn.execute(COMPLETE).scalars())
     ids = list(conn.execute(LOCK, {"ids": ids}).scalars()) if ids else []
     return conn.execute(FINISH, {"ids": ids}).all() if ids else []
+
+
+TAKE = text("""
+    with taken as (delete from outbox where id in (select id from outbox order by id limit :most) returning *)
+    select id, at, job_id, event, code, http_status, seconds from taken order by id
+""")
+
+
+def take(conn: Connection, *, most: int) -> Sequence[Row[Any]]:
+    """Take notices out of the outbox, the oldest first."""
+    return conn.execute(TAKE, {"most": most}).all()
 
 
 # A receiver that wants the event anyway, and has the batch's own URL, is told once.
@@ -131,8 +143,11 @@ def settle(
 ) -> None:
     """Write what came of a try. `after_s`: seconds until the next one; `gone`: its webhook wants no more of any."""
     values = {"id": due.id, "tries": due.tries, "state": state, "after_s": after_s, "status": status, "error": error}
-    if conn.execute(SETTLE, values).rowcount and gone:
+    if not conn.execute(SETTLE, values).rowcount:
+        return
+    if gone:
         conn.execute(STOP, {"id": due.id, "why": error})
+    meters.count(conn, "deliveries", "tried again" if state == "pending" else state)
 
 
 REPLAY = text("""

@@ -12,6 +12,7 @@ from models.event import Event
 from models.job import Job
 from models.kept_answer import KeptAnswer
 from models.limit import Limit
+from models.meter import Meter
 from models.notice import Notice
 from models.output import Output
 from models.piece import Piece
@@ -23,6 +24,7 @@ from models.source_file import SourceFile
 from models.tally import Tally
 from models.web_session import WebSession
 from models.webhook import Webhook, WebhookKey
+from models.worker import Worker
 
 __all__ = [
     "ApiKey",
@@ -37,6 +39,7 @@ __all__ = [
     "Job",
     "KeptAnswer",
     "Limit",
+    "Meter",
     "Notice",
     "Output",
     "Piece",
@@ -49,4 +52,5 @@ __all__ = [
     "WebSession",
     "Webhook",
     "WebhookKey",
+    "Worker",
 ]

@@ -12,7 +12,7 @@ from starlette.staticfiles import StaticFiles
 from starlette.types import Scope
 
 from models.session import make_engine
-from web import api, pages
+from web import api, metrics, pages
 from web.database import Database
 from web.guard import Guard
 from web.problems import add_handlers
@@ -47,6 +47,7 @@ def make_app(config: Settings) -> FastAPI:
     app.state.throttle = Throttle()
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.include_router(api.router)
+    app.include_router(metrics.router)
     app.include_router(pages.router)
     app.mount("/static", Static(directory=STATIC))
     add_handlers(app)

@@ -16,6 +16,9 @@ from worker.report import UnknownBatchError
 
 log = logging.getLogger(__name__)
 
+#: Paths at which no person looks: an error is JSON, and leads to no login.
+FOR_PROGRAMS = ("/api/", "/metrics")
+
 
 class ProblemError(Exception):
     """What a request cannot have. `code` names it for programs; `more` goes into the JSON."""
@@ -29,7 +32,7 @@ class ProblemError(Exception):
 
 def as_response(request: Request, problem: ProblemError) -> Response:
     title = HTTPStatus(problem.status).phrase
-    if request.url.path.startswith("/api/"):
+    if request.url.path.startswith(FOR_PROGRAMS):
         content = {"type": "about:blank", "title": title, "status": problem.status, "code": problem.code,
                    "detail": problem.detail, **problem.more}  # fmt: skip
         return JSONResponse(content, problem.status, problem.headers, media_type="application/problem+json")

@@ -126,7 +126,9 @@ def on_logger(**_: Any) -> None:
 
 @worker_ready.connect
 def on_ready(sender: Any, **_: Any) -> None:
-    wiring().watchdog.start([queue.name for queue in sender.task_consumer.queues])
+    queues = [queue.name for queue in sender.task_consumer.queues]
+    wiring().watchdog.start(queues)
+    wiring().pulse.start(sender.hostname, queues, sender.pool.limit)
 
 
 @task_prerun.connect

@@ -23,6 +23,8 @@ from worker.hints import Lot, Publisher, Send
 from worker.in_hand import InHand
 from worker.policy import policy_of
 from worker.prices import price_of
+from worker.pulse import Pulse
+from worker.pulse import forget as forget_workers
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
 from worker.upkeep import deliver, disk, ends, fetches, intake, publish, rescue, schedules, tallies
@@ -77,6 +79,7 @@ class Wiring:
     desk: Desk
     loop: asyncio.AbstractEventLoop
     watchdog: Watchdog
+    pulse: Pulse
     deliverer: deliver.Deliverer
     backlog: Callable[[str], int]
     tell: Callable[[Ready], None]
@@ -111,6 +114,7 @@ class Wiring:
         writer.publisher.publish(hints)
 
     def tell_of_ends(self) -> None:
+        self.pulse.ticked()
         ends.tell(self.desk.writer.engine)
 
     def deliver(self) -> None:
@@ -120,6 +124,7 @@ class Wiring:
         disk.sweep(self.desk.storage)
         self._in_loop(disk.sweep_pieces(self.desk.writer.engine, self.desk.storage))
         deliver.forget(self.desk.writer.engine)
+        forget_workers(self.desk.writer.engine)
         tallies.coarsen(self.desk.writer.engine)
 
     def tally(self) -> None:
@@ -158,6 +163,7 @@ class Wiring:
 
     def close(self) -> None:
         """Write and send what is left."""
+        self.pulse.stop()
         self._in_loop(self.deliverer.close())
         self.desk.writer.stop()
         self.desk.writer.publisher.stop()
@@ -231,13 +237,14 @@ async def build(
     )
     heartbeat = loop.create_task(in_hand.keep())
     heartbeat.add_done_callback(report)
+    pulse = Pulse(engine, writer.worker, in_hand=in_hand.__len__)
     deliverer = deliver.Deliverer(
         engine=engine,
         make_post=lambda: Post(allowed=networks(config.webhook_allow), timeout_s=config.webhook_timeout_s),
         rules=Rules(first_s=config.webhook_retry_s),
         timeout_s=config.webhook_timeout_s,
     )
-    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), deliverer, backlog, tell)
+    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), pulse, deliverer, backlog, tell)
 
 
 def report(task: "asyncio.Task[None]") -> None:

@@ -83,7 +83,7 @@ def schedule() -> None:
               help="What was missed for longer is not caught up on.")  # fmt: skip
 @click.option("--overlap", type=click.Choice(["skip", "queue"]), default="skip", show_default=True,
               help="While the run before has not ended: leave this one out, or let it wait.")  # fmt: skip
-@click.option("--webhook", help="URL, kept with each batch. Nothing is sent there yet.")
+@click.option("--webhook", help="URL that is told when a batch of it has finished.")
 @click.option("--replace", is_flag=True, help="Change the schedule of this name; it still knows its files.")
 @click.option("--no-check", is_flag=True, help="Do not look at the source: it is on the workers' machine alone.")
 @data_dir_option

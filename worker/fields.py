@@ -1,6 +1,5 @@
 """The fields of a row that are ours, not the API's: one reading of them, for manifests and for Python."""
 
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -11,11 +10,6 @@ from provider.unwrap import UNSTORABLE
 def shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an http(s) URL with a host."""
-    return re.fullmatch(r"https?://[^/\s?#]+([/?#]\S*)?", text) is not None
 
 
 def parse_name(value: Any, what: str) -> str:

@@ -18,6 +18,7 @@ from web.guard import Guard
 from web.problems import add_handlers
 from web.templating import STATIC
 from web.throttle import Throttle
+from web.wiring import Parts
 from worker.settings import LOOPBACK, Settings
 
 #: As many as there are threads for requests.
@@ -45,6 +46,7 @@ def make_app(config: Settings) -> FastAPI:
     app.state.engine = engine
     app.state.settings = config
     app.state.throttle = Throttle()
+    app.state.parts = Parts(engine, config)
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.include_router(api.router)
     app.include_router(metrics.router)

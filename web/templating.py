@@ -9,6 +9,9 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from web import charts
+from web.words import FILTERS
+
 STATIC = Path(__file__).with_name("static")
 
 
@@ -26,7 +29,8 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-templates.globals["static"] = static
+templates.globals |= {"static": static, "charts": charts}
+templates.filters |= FILTERS
 
 
 def page(name: str, *, status: int = 200, **values: Any) -> Response:

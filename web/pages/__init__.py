@@ -1,17 +1,9 @@
 """The dashboard's pages, a file for each."""
 
-from typing import Any
-
 from fastapi import APIRouter
 
-from web.access import Viewer
-from web.pages import login
-from web.templating import page
+from web.pages import actions, audit, batches, costs, job, jobs, live, login, now, outputs, submit, wall
 
 router = APIRouter(include_in_schema=False)
-router.include_router(login.router)
-
-
-@router.get("/")
-def now(caller: Viewer) -> Any:
-    return page("now.html", caller=caller)
+for each in (audit, now, batches, wall, jobs, job, outputs, costs, submit, actions, live, login):
+    router.include_router(each.router)

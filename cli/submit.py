@@ -75,7 +75,8 @@ class Sieve:
 @click.option("--batch", help="Name; the same name and file again adds only what is missing.")
 @click.option("--model", help="For rows that name none.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the file's name does not tell.")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "openai"]),
+              help="If the file's name does not tell; openai: the lines of OpenAI's Batch API.")  # fmt: skip
 @click.option("--webhook", help="URL that is told when the batch has finished.")
 @click.option("--budget", type=BUDGET, help="US dollars that the batch may cost; the rest of it waits.")
 @click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")

@@ -27,8 +27,8 @@ CONNECTIONS = 40
 
 def make_app(config: Settings) -> FastAPI:
     """Raises NoServicesError where no database is known."""
-    engine = make_engine(config.require_database_url(), name="mediajobs-web", brief=True,
-                         pool_size=5, max_overflow=CONNECTIONS - 5)  # fmt: skip
+    # Not `brief`: a manifest's files are looked at within the transaction that enqueues it.
+    engine = make_engine(config.require_database_url(), name="mediajobs-web", pool_size=5, max_overflow=CONNECTIONS - 5)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -55,7 +55,10 @@ def make_app(config: Settings) -> FastAPI:
     add_handlers(app)
     hosts = {*LOOPBACK, urlsplit(config.web_url or "").hostname or "localhost"}
     app.add_middleware(
-        Guard, hosts=hosts if config.web_host in LOOPBACK else None, https=(config.web_url or "").startswith("https://")
+        Guard,
+        hosts=hosts if config.web_host in LOOPBACK else None,
+        https=(config.web_url or "").startswith("https://"),
+        max_upload_bytes=config.web_max_upload_bytes,
     )
     return app
 

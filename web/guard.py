@@ -21,6 +21,9 @@ HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
     "Cache-Control": "no-store",
 }
+#: Room for the largest image as base64. Where files are taken in, a setting says how large they may be.
+MAX_BODY_BYTES = 16_000_000
+UPLOADS = {"/api/v1/batches", "/api/v1/uploads", "/submit"}
 SAFE = {"GET", "HEAD", "OPTIONS"}
 
 
@@ -30,8 +33,9 @@ class Guard:
     Where no login is asked for, the check of the name keeps out sites whose name was made to lead here.
     """
 
-    def __init__(self, app: ASGIApp, *, hosts: Collection[str] | None, https: bool) -> None:
+    def __init__(self, app: ASGIApp, *, hosts: Collection[str] | None, https: bool, max_upload_bytes: int) -> None:
         self._app = app
+        self._max_upload_bytes = max_upload_bytes
         self._hosts = hosts
         self._headers = {**HEADERS, **({"Strict-Transport-Security": "max-age=31536000"} if https else {})}
 
@@ -47,10 +51,16 @@ class Guard:
                     headers.setdefault(name, value)
             await send(message)
 
-        if (problem := self._refused(scope["method"], Headers(scope=scope))) is not None:
+        headers = Headers(scope=scope)
+        most = self._max_upload_bytes if scope["path"] in UPLOADS else MAX_BODY_BYTES
+        length = headers.get("content-length", "")
+        problem = self._refused(scope["method"], headers)
+        if problem is None and length.isdigit() and int(length) > most:
+            problem = too_large(most)
+        if problem is not None:
             await as_response(Request(scope), problem)(scope, receive, send_strict)
             return
-        await self._app(scope, receive, send_strict)
+        await self._app(scope, bounded(receive, most), send_strict)
 
     def _refused(self, method: str, headers: Headers) -> ProblemError | None:
         host = headers.get("host", "")
@@ -61,6 +71,25 @@ class Guard:
         if method not in SAFE and crosses_sites(headers, host):
             return ProblemError(403, "cross_site", "refused: the request comes from another site")
         return None
+
+
+def bounded(receive: Receive, most: int) -> Receive:
+    """A body that does not say its length is cut off where it is too large."""
+    size = 0
+
+    async def counted() -> Message:
+        nonlocal size
+        message = await receive()
+        size += len(message.get("body", b""))
+        if size > most:
+            raise too_large(most)
+        return message
+
+    return counted
+
+
+def too_large(most: int) -> ProblemError:
+    return ProblemError(413, "too_large", f"the body is larger than the {most / 1e6:,.0f} MB that are taken here")
 
 
 def crosses_sites(headers: Headers, host: str) -> bool:

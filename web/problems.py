@@ -12,12 +12,14 @@ from sqlalchemy.exc import OperationalError
 from starlette.exceptions import HTTPException
 
 from web.templating import page
+from worker.producer import KeyTakenError
 from worker.report import UnknownBatchError
 
 log = logging.getLogger(__name__)
 
 #: Paths at which no person looks: an error is JSON, and leads to no login.
 FOR_PROGRAMS = ("/api/", "/metrics")
+MOST_TAKEN = 50
 
 
 class ProblemError(Exception):
@@ -58,6 +60,9 @@ def problem_of(error: Exception) -> ProblemError:
             return error
         case UnknownBatchError():
             return ProblemError(404, "unknown_batch", str(error))
+        case KeyTakenError():
+            taken = [{"row": row, "key": key} for row, key in error.taken[:MOST_TAKEN]]
+            return ProblemError(409, "key_taken", f"{error}; nothing was enqueued", taken=taken)
         case RequestValidationError():
             errors = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
             said = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
@@ -76,6 +81,9 @@ def add_handlers(app: FastAPI) -> None:
     async def handle(request: Request, error: Exception) -> Response:
         return as_response(request, problem_of(error))
 
-    known = (ProblemError, UnknownBatchError, RequestValidationError, HTTPException, OperationalError, Exception)
+    known = (
+        ProblemError, UnknownBatchError, KeyTakenError, RequestValidationError, HTTPException, OperationalError,
+        Exception,
+    )  # fmt: skip
     for kind in known:
         app.add_exception_handler(kind, handle)

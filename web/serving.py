@@ -25,13 +25,13 @@ async def serve(request: Request, storage: Storage, *, location: str, mime: str,
     headers["Content-Disposition"] = (
         f'{"inline" if plain != "application/octet-stream" else "attachment"}; filename="{name}"'
     )
+    if request.headers.get("if-none-match") == headers["ETag"]:
+        return Response(status_code=304, headers=headers)
     local = storage.local_path(location)
     if local is not None:
         if not local.is_file():
             raise FileNotFoundError(location)
         return FileResponse(local, media_type=plain, headers=headers)
-    if request.headers.get("if-none-match") == headers["ETag"]:
-        return Response(status_code=304, headers=headers)
     start, end = ranged(request.headers.get("range"), size) or (0, size)
     partial = (start, end) != (0, size)
     headers["Content-Length"] = str(end - start)

@@ -38,19 +38,15 @@ def cancel(session: Session, selection: Selection, *, keep_result: bool = False)
     return applied(session, interventions.cancel(session.connection(), selection, keep_result=keep_result))
 
 
-PAID = text("""
-    select count(*) as jobs, coalesce(sum(cost), 0) as cost from jobs
-    where state in ('waiting', 'storing') and cost > 0
-        and (cast(:ids as bigint[]) is null or id = any(cast(:ids as bigint[])))
-        and (cast(:batch as bigint) is null or batch_id = :batch)
-        and (cast(:state as text) is null or state = :state)
+PAID = text(f"""
+    select count(*) as jobs, coalesce(sum(cost), 0) as cost from jobs j
+    where state in ('waiting', 'storing') and cost > 0 and {interventions.SELECTED}
 """)
 
 
 def paid_for(session: Session, selection: Selection) -> Row[Any]:
     """How many `jobs` are paid for, at what `cost` (US dollars), and not stored yet: what a cancel throws away."""
-    values = {"ids": selection.ids, "batch": selection.batch, "state": selection.state}
-    return session.execute(PAID, values).one()
+    return session.execute(PAID, selection.values).one()
 
 
 def retry(session: Session, selection: Selection) -> Counts:

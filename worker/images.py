@@ -3,11 +3,10 @@
 import base64
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from provider.wire import Inline
+from worker.folders import FILE, Files, file_in, placed
 from worker.media import sniff
 from worker.references import is_reference
 
@@ -15,25 +14,24 @@ from worker.references import is_reference
 MIN_BASE64 = 80
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}")
 URLS = ("https://", "http://")
-#: Files: of this machine, of a bucket.
-FILE, BUCKET = "file://", "s3://"
+BUCKET = "s3://"
 MAX_PATH = 4096
 HEAD_BYTES = 64
 
 
-def located(image: str, folder: Path, *, max_bytes: int, taker: str = "the API") -> str:
+def located(image: str, folder: Files, *, max_bytes: int, taker: str = "the API") -> str:
     """The image as it is kept: a file of this machine as a file:// URL, all else as it is.
 
     Raises ValueError for what is no image, or is larger than `max_bytes`. What lies in a bucket is
     looked at when it is sent: it may not be readable from here.
     """
+    image = placed(folder, image)
     if image.startswith((*URLS, BUCKET)) or is_reference(image):
         return image
     if image.startswith("data:image/") or (len(image) >= MIN_BASE64 and BASE64.fullmatch(image)):
         check_size(decoded_bytes(image), max_bytes, taker)
         return image
-    path = path_of(image) if image.startswith(FILE) else Path(folder, image).absolute()
-    if len(image) > MAX_PATH or not path.is_file():
+    if len(image) > MAX_PATH or not (path := file_in(folder, image)).is_file():
         raise ValueError(f"names {image[:60]!r}, which is neither an http(s) URL nor base64 of an image nor a file")
     try:
         with path.open("rb") as file:
@@ -42,11 +40,6 @@ def located(image: str, folder: Path, *, max_bytes: int, taker: str = "the API")
     except OSError as error:
         raise ValueError(f"names {image[:60]!r}, which cannot be read: {error.strerror}") from None
     return path.as_uri()
-
-
-def path_of(url: str) -> Path:
-    """Where a file:// URL leads."""
-    return Path(unquote(urlsplit(url).path))
 
 
 def image_type(head: bytes) -> str:

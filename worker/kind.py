@@ -9,11 +9,12 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
 from pydantic_core import InitErrorDetails, PydanticCustomError
 
 from provider.unwrap import UNSTORABLE
 from provider.wire import Json, Request
+from worker.folders import Files
 from worker.tariff import NO_TOKENS, Price, Tokens
 
 AnyArgs = TypeVar("AnyArgs", bound="Args")
@@ -38,6 +39,7 @@ __all__ = [
     "Result",
     "Text",
     "UnreadableAnswerError",
+    "folder_of",
     "read_args",
 ]  # fmt: skip
 
@@ -103,6 +105,12 @@ class Args(BaseModel):
 
 
 OURS = {"request_id": "is made by mediajobs, one for each attempt; use `key` to name a row"}
+
+
+def folder_of(info: ValidationInfo) -> Files:
+    """Where the files lie that a row names, for validators."""
+    folder: Files = (info.context or {}).get("folder", Path())
+    return folder
 
 
 def read_args(
@@ -271,7 +279,7 @@ class Model:
 class Kind:
     """Everything the flow needs to know of a kind; the kind knows nothing of the flow.
 
-    check: (input row, folder that relative paths start from) → Checked; raises
+    check: (input row, where the files lie that it names) → Checked; raises
         pydantic.ValidationError, whose errors name field, value and remedy.
     request: (stored args, Intent) → the call; may read local files, raising OSError.
     read: (body of an answer, of the call or of a poll; stored args) → Result; raises UnreadableAnswerError.
@@ -288,7 +296,7 @@ class Kind:
     models: Mapping[str, Model]
     believed_s: float
     fields: list[str]
-    check: Callable[[dict[str, Any], Path], Checked]
+    check: Callable[[dict[str, Any], Files], Checked]
     request: Callable[[Json, Intent], Request]
     read: Callable[[Json, Json], Result]
     usage: Callable[[Json], Tokens | None] | None = None

@@ -11,13 +11,15 @@ from sqlalchemy.orm import Session
 from models import money, outbox, slots
 from models.limit import ACCOUNT
 from models.money import Scope
-from worker import actions, keys, reasons
+from worker import actions, keys, reasons, submission
 from worker.actions import Counts, Selection
 from worker.addresses import Network, host_of
 from worker.keys import Role
 from worker.kick import kick_after_commit
 from worker.kind import ASSUMED_CONCURRENCY
 from worker.kinds import KINDS_OF
+from worker.producer import Inserted
+from worker.submission import Order, Sieve
 from worker.trail import Actor, note
 from worker.waiting import BudgetState
 from worker.webhooks import manage
@@ -35,6 +37,14 @@ class Operator:
 
     # -- jobs ------------------------------------------------------------------------------------------
 
+    def submit(self, order: Order, sieve: Sieve) -> Inserted:
+        """As `submission.enqueue`."""
+        added = submission.enqueue(self.session, order, sieve)
+        cost = None if added.already else sum(sieve.costs.values(), Decimal(0)) or None
+        self.note("submit", f"batch {order.batch}", jobs=added.added, cost=cost, kind=order.kind,
+                  already=added.already or None, skipped=len(sieve.bad_rows) or None, budget=order.budget)  # fmt: skip
+        return added
+
     def cancel(self, selection: Selection, *, keep_result: bool = False) -> Counts:
         """As `actions.cancel`."""
         counts = actions.cancel(self.session, selection, keep_result=keep_result)
@@ -51,14 +61,15 @@ class Operator:
     def _noted(self, action: str, selection: Selection, counts: Counts, **detail: Any) -> Counts:
         if counts.total:
             ids = list(selection.ids or ())[:MOST_IDS] or None
-            self.note(action, self._named(selection), jobs=counts.total, cost=counts.cost or None,
-                      ids=ids, only=selection.state, now=counts.by_state, **detail)  # fmt: skip
+            only = {"state": selection.state, "kind": selection.kind, "model": selection.model, "code": selection.code}
+            self.note(action, self._named(selection), jobs=counts.total, cost=counts.cost or None, ids=ids, **only,
+                      now=counts.by_state, **detail)  # fmt: skip
         return counts
 
-    def _named(self, selection: Selection) -> str:
+    def _named(self, selection: Selection) -> str | None:
         if selection.ids:
             return f"job {selection.ids[0]}" if len(selection.ids) == 1 else f"{len(selection.ids)} jobs"
-        return self._batch(selection.batch)
+        return self._batch(selection.batch) if selection.batch is not None else None
 
     def _batch(self, batch_id: object) -> str:
         name = self.session.execute(text("select name from batches where id = :id"), {"id": batch_id}).scalar()

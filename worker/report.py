@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from models import recordings
 from models.state import FINAL, JobState
@@ -238,22 +238,40 @@ def piece(row: Any) -> dict[str, Any]:
     }
 
 
-RESULTS = text(f"""
+RESULTS = """
     select j.row, j.key, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts,
-        {COST} as cost, {CHARGED} as possibly_charged, o.outputs, {PROBLEMS} as problems
-    from jobs j {FAMILY} left join lateral (
+        {cost} as cost, {charged} as possibly_charged, j.finished_at, o.outputs, {problems} as problems, a.request_id
+    from jobs j {family} left join lateral (
         select jsonb_agg(jsonb_build_object(
             'index', index, 'role', role, 'location', location, 'mime', mime, 'bytes', bytes, 'sha256', sha256,
             'text', text
         ) order by index) as outputs from outputs where job_id = j.id
     ) o on true
-    where j.batch_id = :batch and j.parent_id is null order by j.row, j.id
-""")
+    left join attempts a on a.job_id = j.id and a.number = coalesce(j.paid_attempt, j.requests)
+    where j.batch_id = :batch and j.parent_id is null and {after} order by j.row, j.id limit :limit
+"""
+# Jobs that were enqueued from Python have no row; in the index they come last.
+RESULTS_WITH_ROWS, RESULTS_WITHOUT = (
+    text(RESULTS.format(cost=COST, charged=CHARGED, family=FAMILY, problems=PROBLEMS, after=after))
+    for after in ("(j.row, j.id) > (:row, :job)", "j.row is null and j.id > :job")
+)
+LOT = 1000
 
 
-def results(conn: Connection, batch_id: int) -> Iterator[Any]:
-    """Every job of a batch in the order of its input, with its outputs; streamed."""
-    yield from conn.execution_options(stream_results=True, max_row_buffer=1000).execute(RESULTS, {"batch": batch_id})
+def results(engine: Engine, batch_id: int) -> Iterator[Any]:
+    """Every job of a batch in the order of its input, with its outputs.
+
+    Some at a time: whoever takes long to read them holds no transaction open meanwhile.
+    """
+    for statement in (RESULTS_WITH_ROWS, RESULTS_WITHOUT):
+        row = job = 0
+        while True:
+            with engine.connect() as conn:
+                found = conn.execute(statement, {"batch": batch_id, "row": row, "job": job, "limit": LOT}).all()
+            yield from found
+            if len(found) < LOT:
+                break
+            row, job = found[-1].row, found[-1].job
 
 
 def as_json(value: Any) -> Any:

@@ -101,6 +101,8 @@ class Settings(BaseSettings):
     web_url: str | None = None
     #: A key to it with the role admin, for where nobody can run `mediajobs keys add`.
     web_key: SecretStr = SecretStr("")
+    #: The largest manifest or file that it takes in.
+    web_max_upload_bytes: int = Field(default=2 * 1024**3, gt=0)
 
     @field_validator("web_url")
     @classmethod

@@ -2,5 +2,10 @@
 
 from fastapi import APIRouter
 
+from web.api import batches, jobs, money, people, shapes, steer, submit, uploads
+
 PREFIX = "/api/v1"
-router = APIRouter(prefix=PREFIX)
+PROBLEM = {"description": "It cannot be had; says why.", "model": shapes.Problem}
+router = APIRouter(prefix=PREFIX, responses={"4XX": PROBLEM, "503": PROBLEM})
+for part in (batches, submit, uploads, jobs, steer, money, people):
+    router.include_router(part.router)

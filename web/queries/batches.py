@@ -51,12 +51,14 @@ RECENT = text(f"""
 """)
 
 
-def page(conn: Connection, *, name: str | None, before: int | None) -> tuple[list[BatchRow], int | None]:
+def page(
+    conn: Connection, *, name: str | None, before: int | None, limit: int = PAGE
+) -> tuple[list[BatchRow], int | None]:
     """The newest batches (below the id `before`), and where the next page goes on."""
     pattern = "%" + name.replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_") + "%" if name else None
-    values = {"name": pattern, "before": before or 2**63 - 1, "limit": PAGE + 1}
+    values = {"name": pattern, "before": before or 2**63 - 1, "limit": limit + 1}
     found = conn.execute(LIST, values).all()
-    return rows(conn, found[:PAGE]), found[PAGE - 1].id if len(found) > PAGE else None
+    return rows(conn, found[:limit]), found[limit - 1].id if len(found) > limit else None
 
 
 OPEN = text(f"""

@@ -6,7 +6,7 @@ which is its slides as images or as a PDF, is a call of its own and costs nothin
 
 import json
 from decimal import Decimal
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 
 from provider.wire import Json, Request
 from worker import messages as chats
+from worker.folders import Files
 from worker.glm import usage
 from worker.images import located
 from worker.kind import (
@@ -32,6 +33,7 @@ from worker.kind import (
     Result,
     Text,
     UnreadableAnswerError,
+    folder_of,
     read_args,
     storable,
 )
@@ -77,12 +79,12 @@ class AgentArgs(Args):
     @field_validator("messages")
     @classmethod
     def messages_are_messages(cls, given: list[Any] | None, info: ValidationInfo) -> list[Json] | None:
-        return None if given is None else chats.checked(given, Path((info.context or {})["folder"]), AGENT)
+        return None if given is None else chats.checked(given, folder_of(info), AGENT)
 
     @field_validator("images")
     @classmethod
     def images_are_images(cls, given: list[str], info: ValidationInfo) -> list[str]:
-        folder = Path((info.context or {})["folder"])
+        folder = folder_of(info)
         return [located(each, folder, max_bytes=chats.MAX_IMAGE_BYTES) for each in given]
 
     @model_validator(mode="after")
@@ -135,7 +137,7 @@ def check_effects(args: AgentArgs) -> None:
         raise ValueError(f"images: {EFFECTS} needs an image to begin with")
 
 
-def check(row: dict[str, Any], folder: Path) -> Checked:
+def check(row: dict[str, Any], folder: Files) -> Checked:
     given = {name: value for name, value in row.items() if value is not None}
     if "agent_id" in given:
         beside = given.pop("model", None)

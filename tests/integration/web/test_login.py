@@ -1,5 +1,7 @@
 """Who gets in: by key or by cookie, and nobody else once there is a key."""
 
+from typing import Any
+
 import httpx
 import pytest
 from sqlalchemy import Engine, text
@@ -16,10 +18,13 @@ def log_in(client: httpx.Client, key: str, next: str = "/") -> httpx.Response:  
     return client.post("/login", data={"key": key, "next": next})
 
 
+def me(client: httpx.Client, **headers: str) -> Any:
+    return client.get("/api/v1/me", headers=headers).json()
+
+
 def test_without_a_key_this_machine_may_do_all(client: httpx.Client) -> None:
-    found = client.get("/")
-    assert found.status_code == 200
-    assert 'data-role="admin"' in found.text
+    assert client.get("/").status_code == 200
+    assert me(client) == {"name": "local", "role": "admin"}
 
 
 @pytest.mark.parametrize("header", ["X-Forwarded-For", "Forwarded", "X-Forwarded-Host"])
@@ -35,7 +40,7 @@ def test_with_a_key_a_browser_is_sent_to_the_login_and_back(client: httpx.Client
     cookie = done.headers["Set-Cookie"].lower()
     assert "httponly" in cookie
     assert "samesite=lax" in cookie
-    assert 'data-role="viewer"' in client.get("/").text
+    assert me(client) == {"name": "viewer", "role": "viewer"}
     assert client.post("/logout").headers["Location"] == "/login"
     assert client.get("/").status_code == 303
 
@@ -52,10 +57,9 @@ def test_a_login_leads_nowhere_else(client: httpx.Client, held: dict[Role, str],
 
 
 def test_a_key_in_the_header(client: httpx.Client, held: dict[Role, str]) -> None:
-    found = client.get("/", headers={"Authorization": f"bearer {held[Role.OPERATOR]}"})
-    assert 'data-role="operator"' in found.text
-    wrong = client.get("/", headers={"Authorization": "Bearer mj_wrong"})
-    assert wrong.status_code == 401
+    assert me(client, Authorization=f"bearer {held[Role.OPERATOR]}") == {"name": "operator", "role": "operator"}
+    wrong = client.get("/api/v1/me", headers={"Authorization": "Bearer mj_wrong"})
+    assert (wrong.status_code, wrong.json()["code"]) == (401, "wrong_key")
     assert wrong.headers["WWW-Authenticate"] == "Bearer"
 
 

@@ -1,10 +1,9 @@
 """`mediajobs submit`."""
 
 import sys
-from collections import Counter, defaultdict
+from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,56 +16,28 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from cli.main import FAILED, UNREACHABLE, WRONG_USE
-from cli.options import BUDGET, connection, data_dir_option, dollars, plural, session
-from models import money
+from cli.options import BUDGET, connection, data_dir_option, dollars, operator, plural
 from provider.errors import NotSent, ProviderError
 from worker import tokenizer
 from worker.addresses import networks, parse
-from worker.forecast import forecast_s, in_words
+from worker.forecast import in_words
 from worker.kinds import KINDS
-from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
-from worker.prices import price_of
-from worker.producer import Inserted, KeyTakenError, Row, insert_rows
+from worker.manifest import Format, ManifestError, format_of, read
+from worker.producer import Inserted, KeyTakenError
 from worker.settings import NoServicesError, settings
+from worker.submission import Order, RefusedError, Sieve, foresee
 
-SHOWN = 50
 
-
-class Sieve:
-    """Passes good rows on, and remembers the rest."""
-
-    def __init__(self, found: Iterator[Good | Problem]) -> None:
-        self._found = found
-        self.problems: list[Problem] = []
-        self.bad_rows: set[int | None] = set()
-        self.more = 0
-        self.warnings: Counter[str] = Counter()
-        self.models: Counter[str] = Counter()
-        self.rows = 0
-
-    def __iter__(self) -> Iterator[Row]:
-        for each in self._found:
-            if isinstance(each, Problem):
-                self.bad_rows.add(each.row)
-                if len(self.problems) < SHOWN:
-                    self.problems.append(each)
-                else:
-                    self.more += 1
-                continue
-            self.rows += 1
-            self.warnings.update(each.warnings)
-            self.models.update(row.args["model"] for row in each.rows)
-            yield from each.rows
-
-    def tell(self) -> None:
-        for problem in self.problems:
-            click.echo(str(problem), err=True)
-        if self.more:
-            click.echo(f"and {self.more} more", err=True)
-        for warning, count in self.warnings.items():
-            click.echo(f"warning: {warning} ({plural(count, 'row')})", err=True)
-        for model in (each for each in self.models if price_of(each) is None):
-            click.echo(f"warning: {model}: price unknown (set MEDIAJOBS_PRICES); counted as $0", err=True)
+def tell(sieve: Sieve) -> None:
+    """What is wrong with rows, or not as they say."""
+    for problem in sieve.problems:
+        click.echo(str(problem), err=True)
+    if sieve.more:
+        click.echo(f"and {sieve.more} more", err=True)
+    for warning, count in sieve.warnings.items():
+        click.echo(f"warning: {warning} ({plural(count, 'row')})", err=True)
+    for model in sieve.unpriced:
+        click.echo(f"warning: {model}: price unknown (set MEDIAJOBS_PRICES); counted as $0", err=True)
 
 
 @click.command()
@@ -122,19 +93,24 @@ def submit(
     name = batch or f"{'stdin' if str(file) == '-' else file.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"[:200]
     with opened(file) as stream, progress_of(stream, show=not quiet) as reading:
         folder = Path.cwd() if str(file) == "-" else file.absolute().parent
-        sieve = Sieve(read(reading, form, KINDS[kind], folder, model=model))
-        rows = with_priority(sieve, priority)
+        sieve = Sieve(read(reading, form, KINDS[kind], folder, model=model), priority=priority)
+        order = Order(
+            batch=name, kind=kind, priority=priority, webhook=webhook, budget=budget, skip_invalid=skip_invalid
+        )
         try:
             if dry_run:
-                sample = tokenizer.Sample() if tokenize else None
-                forecast(sieve, sample.of(rows) if sample else rows, kind)
-                if sample:
-                    tell_tokens(sample)
+                forecast(sieve, kind, sample=tokenizer.Sample() if tokenize else None)
                 return
-            added = enqueue(sieve, rows, name, kind, webhook=webhook, budget=budget, skip_invalid=skip_invalid)
+            with operator() as acting:
+                added = acting.submit(order, sieve)
+                acting.session.commit()
         except (ManifestError, KeyTakenError) as error:
-            sieve.tell()
+            tell(sieve)
             click.echo(f"{file}: {error}; nothing was enqueued", err=True)
+            sys.exit(WRONG_USE)
+        except RefusedError as error:
+            tell(sieve)
+            click.echo(f"{error}{'' if skip_invalid else '. Mend them, or use --skip-invalid.'}", err=True)
             sys.exit(WRONG_USE)
     report(added, sieve, name, quiet=quiet)
     if wait:
@@ -178,64 +154,27 @@ class Reading:
         return line
 
 
-def with_priority(rows: "Sieve", priority: int) -> Iterator[Row]:
-    for row in rows:
-        yield row if row.priority or not priority else replace(row, priority=priority)
-
-
-def enqueue(
-    sieve: Sieve,
-    rows: Iterator[Row],
-    name: str,
-    kind: str,
-    *,
-    webhook: str | None,
-    budget: Decimal | None,
-    skip_invalid: bool,
-) -> Inserted:
-    """All in one transaction: with a bad row, and without leave to skip it, nothing is there."""
-    with session() as database:
-        added = insert_rows(database, name, kind, rows, webhook=webhook)
-        if sieve.bad_rows and not skip_invalid:
-            database.rollback()
-            sieve.tell()
-            bad = plural(len(sieve.bad_rows), "bad row")
-            click.echo(f"{bad}; nothing was enqueued. Mend them, or use --skip-invalid.", err=True)
-            sys.exit(WRONG_USE)
-        if not sieve.rows:
-            database.rollback()
-            sieve.tell()
-            click.echo("no row is good; nothing was enqueued", err=True)
-            sys.exit(WRONG_USE)
-        if budget is not None:
-            money.set_budget(database.connection(), ("batch", str(added.batch_id)), budget)
-        database.commit()
-    return added
-
-
-def forecast(sieve: Sieve, rows: Iterator[Row], kind: str) -> None:
+def forecast(sieve: Sieve, kind: str, *, sample: tokenizer.Sample | None) -> None:
     """Count, cost and time, by model; exit 2 if a row is bad."""
-    costs: dict[str, Decimal] = defaultdict(Decimal)
-    calls: Counter[str] = Counter()
-    for row in rows:
-        costs[row.args["model"]] += row.estimate
-        calls[row.args["model"]] += row.calls
-    sieve.tell()
-    seconds = 0.0
+    if sample:
+        deque(sample.of(iter(sieve)), maxlen=0)
     with known_limits() as conn:
-        for model, count in sieve.models.items():
-            took_s = forecast_s(conn, model, kind, calls[model])
-            seconds = max(seconds, took_s)  # models run side by side
-            cost = "price unknown (set MEDIAJOBS_PRICES)" if price_of(model) is None else dollars(costs[model])
-            made = f" of {calls[model]} calls" if calls[model] > count else ""
-            click.echo(f"{model}: {plural(count, 'job')}{made}, {cost}, about {in_words(took_s)}")
-    total = dollars(sum(costs.values(), Decimal(0)))
-    if any(price_of(model) is None for model in costs):
+        models = foresee(conn, kind, sieve)
+    tell(sieve)
+    for each in models:
+        cost = "price unknown (set MEDIAJOBS_PRICES)" if each.cost is None else dollars(each.cost)
+        made = f" of {each.calls} calls" if each.calls > each.jobs else ""
+        click.echo(f"{each.model}: {plural(each.jobs, 'job')}{made}, {cost}, about {in_words(each.took_s)}")
+    total = dollars(sum(sieve.costs.values(), Decimal(0)))
+    if sieve.unpriced:
         total += " and what is unknown"
-    jobs = plural(sum(sieve.models.values()), "job")
-    click.echo(f"{jobs} would be enqueued, for about {total} and {in_words(seconds)}; nothing was")
+    took_s = max((each.took_s for each in models), default=0.0)  # models run side by side
+    jobs = plural(sieve.jobs.total(), "job")
+    click.echo(f"{jobs} would be enqueued, for about {total} and {in_words(took_s)}; nothing was")
     if sieve.bad_rows:
         sys.exit(WRONG_USE)
+    if sample:
+        tell_tokens(sample)
 
 
 def tell_tokens(sample: tokenizer.Sample) -> None:
@@ -267,7 +206,7 @@ def known_limits() -> Iterator[Connection | None]:
 
 
 def report(added: Inserted, sieve: Sieve, name: str, *, quiet: bool) -> None:
-    sieve.tell()
+    tell(sieve)
     if not quiet:
         if sieve.bad_rows:
             click.echo(f"skipped {plural(len(sieve.bad_rows), 'bad row')}")

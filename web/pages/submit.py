@@ -2,59 +2,28 @@
 
 import io
 import json
-from collections import Counter, defaultdict
-from collections.abc import Iterator
 from datetime import UTC, datetime
-from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Literal
+from typing import Annotated, BinaryIO, Literal
 
 from fastapi import APIRouter, Form, Response, UploadFile
 
-from models import money
 from web.access import Operator as MayOperate
 from web.access import Viewer
 from web.database import Database
 from web.pages.actions import amount_of
 from web.templating import page
+from web.uploads import uploads
 from web.wiring import Wired
-from worker.forecast import forecast_s, in_words
+from worker.fields import parse_batch
+from worker.forecast import in_words
 from worker.kinds import KINDS
-from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
-from worker.prices import price_of
-from worker.producer import KeyTakenError, Row, insert_rows
-from worker.trail import note
+from worker.manifest import Format, ManifestError, format_of, read
+from worker.operating import Operator
+from worker.producer import KeyTakenError
+from worker.submission import Foreseen, Order, RefusedError, Sieve, foresee
 
 router = APIRouter()
-SHOWN = 50
-
-
-class Sieve:
-    """Passes good rows on, and remembers the rest."""
-
-    def __init__(self, found: Iterator[Good | Problem]) -> None:
-        self._found = found
-        self.problems: list[Problem] = []
-        self.bad = 0
-        self.warnings: Counter[str] = Counter()
-        self.jobs: Counter[str] = Counter()
-        self.calls: Counter[str] = Counter()
-        self.costs: dict[str, Decimal] = defaultdict(Decimal)
-
-    def __iter__(self) -> Iterator[Row]:
-        for each in self._found:
-            if isinstance(each, Problem):
-                self.bad += 1
-                if len(self.problems) < SHOWN:
-                    self.problems.append(each)
-                continue
-            self.warnings.update(each.warnings)
-            for row in each.rows:
-                model = row.args["model"]
-                self.jobs[model] += 1
-                self.calls[model] += row.calls
-                self.costs[model] += row.estimate
-                yield row
 
 
 @router.get("/submit")
@@ -88,39 +57,36 @@ def submit(
     file: UploadFile | None = None,
 ) -> Response:
     if kind not in KINDS:
-        return page("submit/problems.html", status=422, message=f"{kind!r} is no kind of job", sieve=None)
+        return refused(f"{kind!r} is no kind of job")
     stream, form_, stem = source_of(file, typed)
     if form_ is None:
-        return page(
-            "submit/problems.html", status=422, message="The file's name is to end in .csv or .jsonl.", sieve=None
-        )
-    name = batch.strip() or f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    sieve = Sieve(read(stream, form_, KINDS[kind], wired.settings.data_dir.absolute(), model=model.strip() or None))
-    amount = amount_of(budget) if budget.strip() else None
+        return refused("the file's name is to end in .csv or .jsonl")
     try:
-        added = insert_rows(database, name, kind, iter(sieve))
-    except (ManifestError, KeyTakenError) as error:
+        name = parse_batch(batch.strip() or f"{stem}-{datetime.now(UTC):%Y%m%d-%H%M%S}"[:200])
+    except ValueError as error:
+        return refused(f"the batch cannot be called so: {error}")
+    amount = amount_of(budget) if budget.strip() else None
+    folder = uploads(wired.settings, wired.storage)
+    sieve = Sieve(read(stream, form_, KINDS[kind], folder, model=model.strip() or None))
+    try:
+        if do == "check":
+            return checked(foresee(database.connection(), kind, sieve), sieve, name, skip=skip)
+        order = Order(batch=name, kind=kind, budget=amount, skip_invalid=skip)
+        added = Operator(database, caller.actor).submit(order, sieve)
+    except (ManifestError, KeyTakenError, RefusedError) as error:
         database.rollback()
-        return page("submit/problems.html", status=422, message=f"{error}; nothing was enqueued.", sieve=sieve)
-    if do == "check" or not sieve.jobs or (sieve.bad and not skip):
-        database.rollback()  # only looked at
-        values = checked(database, sieve, kind)
-        return page("submit/checked.html", sieve=sieve, batch=name, added=added, do=do, skip=skip, **values)
-    if amount is not None:
-        money.set_budget(database.connection(), ("batch", str(added.batch_id)), amount)
-    note(database.connection(), caller.actor, "submit", f"batch {name}", jobs=added.added, kind=kind)
+        return refused(str(error).removesuffix("; nothing was enqueued"), sieve)
     database.commit()
     response = page("actions/told.html", message=f"{added.added:,} jobs enqueued.", bad=False)
     response.headers["Mediajobs-Go"] = f"/batches/{added.batch_id}"
     return response
 
 
-def checked(database: Database, sieve: Sieve, kind: str) -> dict[str, Any]:
-    """What it would cost, and how long it would take."""
-    conn = database.connection()
-    rows = [(model, jobs, sieve.costs[model], price_of(model) is None,
-             forecast_s(conn, model, kind, sieve.calls[model]))
-            for model, jobs in sieve.jobs.items()]  # fmt: skip
-    seconds = max((each[4] for each in rows), default=0.0)
-    return {"rows": rows, "jobs": sum(sieve.jobs.values()), "cost": sum(sieve.costs.values(), Decimal(0)),
-            "took": in_words(seconds)}  # fmt: skip
+def refused(why: str, sieve: Sieve | None = None) -> Response:
+    return page("submit/problems.html", status=422, message=f"{why}; nothing was enqueued.", sieve=sieve)
+
+
+def checked(models: list[Foreseen], sieve: Sieve, batch: str, *, skip: bool) -> Response:
+    """What it would cost, and how long it would take; models run side by side."""
+    took = in_words(max((each.took_s for each in models), default=0.0))
+    return page("submit/checked.html", models=models, sieve=sieve, batch=batch, skip=skip, took=took)

@@ -84,6 +84,15 @@ def peak(values: Iterable[float]) -> float:
     return float(next((round(step * unit, 6) for step in steps if step * unit >= most), ceil(most)))
 
 
+def tallest(values: Iterable[Mapping[str, float]]) -> float:
+    """The peak of stacked columns.
+
+    >>> tallest([{"succeeded": 3, "failed": 4}, {"succeeded": 6}])
+    8.0
+    """
+    return peak(sum(each.values()) for each in values)
+
+
 def line(values: Sequence[float], *, top: float) -> str:
     """The path of a line through values, the last at the right end.
 

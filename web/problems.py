@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from web.templating import page
 from worker.producer import KeyTakenError
 from worker.report import UnknownBatchError
+from worker.scheduling import BadFieldError, UnknownScheduleError
 
 log = logging.getLogger(__name__)
 
@@ -60,6 +61,10 @@ def problem_of(error: Exception) -> ProblemError:
             return error
         case UnknownBatchError():
             return ProblemError(404, "unknown_batch", str(error))
+        case UnknownScheduleError():
+            return ProblemError(404, "unknown_schedule", f"there is no schedule {error.name!r}")
+        case BadFieldError():
+            return ProblemError(422, "invalid_request", str(error))
         case KeyTakenError():
             taken = [{"row": row, "key": key} for row, key in error.taken[:MOST_TAKEN]]
             return ProblemError(409, "key_taken", f"{error}; nothing was enqueued", taken=taken)
@@ -82,8 +87,8 @@ def add_handlers(app: FastAPI) -> None:
         return as_response(request, problem_of(error))
 
     known = (
-        ProblemError, UnknownBatchError, KeyTakenError, RequestValidationError, HTTPException, OperationalError,
-        Exception,
+        ProblemError, UnknownBatchError, UnknownScheduleError, BadFieldError, KeyTakenError, RequestValidationError,
+        HTTPException, OperationalError, Exception,
     )  # fmt: skip
     for kind in known:
         app.add_exception_handler(kind, handle)

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from typing import Any, Literal
 
@@ -11,7 +12,7 @@ from sqlalchemy.orm import Session
 from models import money, outbox, slots
 from models.limit import ACCOUNT
 from models.money import Scope
-from worker import actions, keys, reasons, submission
+from worker import actions, keys, reasons, scheduling, submission
 from worker.actions import Counts, Selection
 from worker.addresses import Network, host_of
 from worker.keys import Role
@@ -19,6 +20,7 @@ from worker.kick import kick_after_commit
 from worker.kind import ASSUMED_CONCURRENCY
 from worker.kinds import KINDS_OF
 from worker.producer import Inserted
+from worker.scheduling import Backfill, Forgotten, Plan
 from worker.submission import Order, Sieve
 from worker.trail import Actor, note
 from worker.waiting import BudgetState
@@ -145,6 +147,44 @@ class Operator:
         if there:
             self.note("remove key", f"key {name}")
         return there
+
+    # -- schedules -------------------------------------------------------------------------------------
+
+    def add_schedule(self, plan: Plan, *, replace: bool = False) -> datetime:
+        """As `scheduling.add`."""
+        next_at = scheduling.add(self.session, plan, replace=replace)
+        self.note("replace schedule" if replace else "add schedule", f"schedule {plan.name}",
+                  cron=plan.cron, timezone=plan.timezone, source=plan.source)  # fmt: skip
+        return next_at
+
+    def pause_schedule(self, name: str) -> None:
+        """As `scheduling.pause`."""
+        scheduling.pause(self.session, name)
+        self.note("pause", f"schedule {name}")
+
+    def resume_schedule(self, name: str) -> datetime:
+        """As `scheduling.resume`."""
+        next_at = scheduling.resume(self.session, name)
+        self.note("resume", f"schedule {name}")
+        return next_at
+
+    def run_schedule(self, name: str) -> datetime:
+        """As `scheduling.run_now`."""
+        tick = scheduling.run_now(self.session, name)
+        self.note("run", f"schedule {name}")
+        return tick
+
+    def backfill(self, name: str, start: str, end: str | None) -> Backfill:
+        """As `scheduling.backfill`."""
+        made = scheduling.backfill(self.session, name, start, end)
+        self.note("backfill", f"schedule {name}", **{"from": start, "to": end, "runs": made.due})
+        return made
+
+    def remove_schedule(self, name: str) -> Forgotten:
+        """As `scheduling.remove`."""
+        gone = scheduling.remove(self.session, name)
+        self.note("remove schedule", f"schedule {name}", files=gone.files)
+        return gone
 
     # -- webhooks --------------------------------------------------------------------------------------
 

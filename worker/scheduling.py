@@ -46,6 +46,7 @@ class UnknownScheduleError(Exception):
     """No schedule has this name."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         super().__init__(f"there is no schedule {name!r}; `mediajobs schedule list` names them")
 
 

@@ -373,3 +373,79 @@ class Problem(Shape):
     status: int = Field(examples=[404])
     code: str = Field(examples=["unknown_batch"])
     detail: str
+
+
+class ScheduleRun(Shape):
+    """A run of a schedule. `found`: files that match; `added`: jobs made of them; `jobs`: how those stand."""
+
+    tick: datetime
+    state: str = Field(examples=["done"], description="due, listing, done, failed, skipped.")
+    batch: str | None
+    found: int
+    added: int
+    known: int
+    unsettled: int
+    problems: int
+    error: str | None
+    started_at: datetime | None
+    finished_at: datetime | None
+    again_at: datetime | None
+    jobs: dict[str, int]
+    cost: Usd
+    outputs: dict[str, int]
+
+
+class Schedule(Shape):
+    """What is new in a source is transcribed at set times. `next_at`: null while it is paused."""
+
+    name: str
+    cron: str = Field(examples=["0 2 * * *"])
+    timezone: str
+    source: str
+    patterns: list[str]
+    args: dict[str, Any]
+    out: str | None
+    catch_up: str
+    max_age_s: int
+    overlap: str
+    webhook: str | None
+    paused_at: datetime | None
+    next_at: datetime | None
+    runs: list[ScheduleRun]
+
+
+class NotTaken(Shape):
+    tick: datetime
+    path: str
+    problem: str
+
+
+class NotPut(Shape):
+    target: str
+    state: str
+    message: str | None
+    again_at: datetime | None
+
+
+class OneSchedule(Schedule):
+    problems: list[NotTaken]
+    not_put: list[NotPut]
+
+
+class ScheduleState(Shape):
+    """`next_at`: null while it is paused."""
+
+    name: str
+    next_at: datetime | None
+
+
+class RunsDue(Shape):
+    """Runs that were made due; of a range those that had run already are left out."""
+
+    due: int
+
+
+class Forgotten(Shape):
+    """Files that are not known as done any more."""
+
+    files: int

@@ -2,8 +2,8 @@
 
 from fastapi import APIRouter
 
-from web.pages import actions, audit, batches, costs, job, jobs, live, login, now, outputs, submit, wall
+from web.pages import actions, audit, batches, costs, job, jobs, live, login, now, outputs, schedules, submit, wall
 
 router = APIRouter(include_in_schema=False)
-for each in (audit, now, batches, wall, jobs, job, outputs, costs, submit, actions, live, login):
+for each in (audit, now, batches, wall, jobs, job, outputs, schedules, costs, submit, actions, live, login):
     router.include_router(each.router)

@@ -203,6 +203,45 @@ def limit(
     )
 
 
+# -- schedules -----------------------------------------------------------------------------------------
+
+Step = Literal["pause", "resume", "run", "backfill"]
+
+
+@router.get("/schedule")
+def ask_schedule(name: str, do: Step) -> Response:
+    return page("actions/schedule.html", schedule=name, do=do)
+
+
+@router.post("/schedule")
+def schedule(
+    database: Database,
+    caller: MayOperate,
+    *,
+    name: Annotated[str, Form()],
+    do: Annotated[Step, Form()],
+    start: Annotated[str, Form()] = "",
+    end: Annotated[str, Form()] = "",
+) -> Response:
+    operator = Operator(database, caller.actor)
+    match do:
+        case "pause":
+            operator.pause_schedule(name)
+            said = f"{name} is paused; a run that has begun goes on."
+        case "resume":
+            operator.resume_schedule(name)
+            said = f"{name} goes on; what was missed meanwhile is not caught up on."
+        case "run":
+            operator.run_schedule(name)
+            said = f"A run of {name} is due."
+        case "backfill":
+            made = operator.backfill(name, start.strip(), end.strip() or None)
+            had = f"; {made.ticks - made.due:,} had run, or are due already" if made.ticks > made.due else ""
+            said = f"{plural(made.due, 'run')} of {name} due{had}."
+    database.commit()
+    return told(said)
+
+
 # -- money ---------------------------------------------------------------------------------------------
 
 

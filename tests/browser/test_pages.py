@@ -1,5 +1,6 @@
 """A person at work, start to end, in the browser alone."""
 
+import os
 import re
 
 import pytest
@@ -155,6 +156,45 @@ def test_a_held_video_is_decided(look: Look, stack: Stack) -> None:
     look.says("1 job resolved")
 
 
+def test_a_schedule_is_run_and_paused(look: Look, stack: Stack) -> None:
+    folder = stack.folder / "heard"
+    folder.mkdir()
+    record(folder / "one.mp3", recite([("amber", 0.3), ("basil", 0.3)]))
+    os.utime(folder / "one.mp3", (1, 1))  # what is as new as that may still be being written
+    stack.run("schedule", "add", "heard", "--cron", "0 3 * * 1", "--source", str(folder))
+    page = look.open("/schedules")
+    look.says("at 03:00 on Monday")
+    look.click("Run heard now")
+    look.click("Run it")
+    look.says("1 new of 1 file", timeout_s=60)  # it came by itself
+    look.click("Pause heard")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    look.says("heard is paused")
+    page.get_by_role("link", name="heard", exact=True).click()
+    look.says("not while it is paused")
+
+
+def test_a_viewer_logs_in_sees_all_and_is_refused(look: Look, stack: Stack) -> None:
+    key = stack.run("keys", "add", "vera", "--role", "viewer").strip()
+    try:
+        page = look.open("/batches")
+        page.wait_for_url(re.compile(r"/login"))
+        page.get_by_label("Key").fill(key)
+        page.keyboard.press("Enter")
+        page.wait_for_url(look.base + "/batches")
+        look.says("vera")
+        expect(page.get_by_role("link", name="Submit")).to_have_count(0)
+        pause = "fetch('/actions/pause', {method: 'POST', body: new URLSearchParams({model: '*'})})"
+        assert page.evaluate(f"{pause}.then((answer) => answer.status)") == 403
+        look.click("Now", role="link")
+        page.wait_for_url(look.base + "/")
+        expect(page.get_by_role("button", name=re.compile("^Pause "))).to_have_count(0)
+        assert all("403" in each for each in look.complaints)
+        look.complaints.clear()
+    finally:
+        stack.run("keys", "rm", "vera")
+
+
 def test_everything_is_reached_by_keyboard(look: Look) -> None:
     page = look.open("/")
     page.keyboard.press("Tab")
@@ -184,7 +224,18 @@ def test_nobody_is_kept_out_by_a_page(browser: Browser, base: str, stack: Stack,
             order by id limit 1
         """).fetchone() or (1, 1)
     one = [f"/jobs/{job}", f"/batches/{batch}", f"/batches/{batch}/wall"]
-    pages = ["/", "/batches", "/jobs", "/jobs?state=failed", "/costs", "/audit", "/submit", *one]
+    pages = [
+        "/",
+        "/batches",
+        "/jobs",
+        "/jobs?state=failed",
+        "/costs",
+        "/schedules",
+        "/webhooks",
+        "/audit",
+        "/submit",
+        *one,
+    ]
     with looking(browser, base, dark=dark, phone=phone) as look:
         for path in pages:
             page = look.open(path)

@@ -449,3 +449,45 @@ class Forgotten(Shape):
     """Files that are not known as done any more."""
 
     files: int
+
+
+class Webhook(Shape):
+    """A receiver. `host`: of its URL; counts are of the last seven days; `stopped`: why it is told nothing."""
+
+    id: int
+    host: str = Field(examples=["https://hooks.example"])
+    events: list[str]
+    stopped: str | None
+    created_at: datetime
+    delivered: int
+    pending: int
+    failed: int
+
+
+class AddedWebhook(Shape):
+    webhook: int
+    secret: str = Field(examples=["whsec_…"])
+
+
+class Message(Shape):
+    """`message_id`: as the receiver sees it; `error`, `http_status`: of the last try."""
+
+    id: int
+    message_id: str
+    event: str = Field(examples=["batch.finished"])
+    host: str
+    batch: str | None
+    batch_id: int | None
+    job: int | None
+    state: str = Field(description="pending, delivered, failed.")
+    tries: int
+    created_at: datetime
+    next_at: datetime
+    ended_at: datetime | None
+    http_status: int | None
+    error: str | None
+    data: dict[str, Any]
+
+
+class Replayed(Shape):
+    messages: int

@@ -2,8 +2,23 @@
 
 from fastapi import APIRouter
 
-from web.pages import actions, audit, batches, costs, job, jobs, live, login, now, outputs, schedules, submit, wall
+from web.pages import (
+    actions,
+    audit,
+    batches,
+    costs,
+    job,
+    jobs,
+    live,
+    login,
+    now,
+    outputs,
+    schedules,
+    submit,
+    wall,
+    webhooks,
+)
 
 router = APIRouter(include_in_schema=False)
-for each in (audit, now, batches, wall, jobs, job, outputs, schedules, costs, submit, actions, live, login):
+for each in (audit, now, batches, wall, jobs, job, outputs, schedules, costs, webhooks, submit, actions, live, login):
     router.include_router(each.router)

@@ -242,6 +242,25 @@ def schedule(
     return told(said)
 
 
+# -- webhooks ------------------------------------------------------------------------------------------
+
+
+@router.post("/replay")
+def replay(
+    database: Database,
+    caller: MayOperate,
+    *,
+    message: Annotated[int | None, Form()] = None,
+    state: Annotated[Literal["failed"] | None, Form()] = None,
+) -> Response:
+    """One message, or all that were given up."""
+    if message is None and state is None:
+        raise ProblemError(422, "nothing_named", "name a message")
+    count = Operator(database, caller.actor).replay(None if message is None else [message], state=state)
+    database.commit()
+    return told(f"{plural(count, 'message')} to be sent once more, under the same id.", bad=not count)
+
+
 # -- money ---------------------------------------------------------------------------------------------
 
 

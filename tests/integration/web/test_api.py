@@ -37,6 +37,9 @@ ROLES = {
     "POST /schedules/{schedule}/resume": Role.OPERATOR,
     "POST /schedules/{schedule}/runs": Role.OPERATOR,
     "DELETE /schedules/{schedule}": Role.ADMIN,
+    "POST /messages/replay": Role.OPERATOR,
+    "POST /webhooks": Role.ADMIN,
+    "DELETE /webhooks/{webhook}": Role.ADMIN,
     "PUT /limits/{model}": Role.ADMIN,
     "PUT /budgets/{of}/{subject}": Role.ADMIN,
     "DELETE /budgets/{of}/{subject}": Role.ADMIN,
@@ -62,7 +65,7 @@ def test_each_route_takes_its_role(api: Api, config: Settings) -> None:
     assert changing <= ROLES.keys(), "a new route that changes something needs a role of its own here"
     for name, needed in wanted.items():
         method, path = name.split()
-        for part in ("{batch}", "{job}", "{index}", "{model}", "{subject}", "{name}", "{schedule}"):
+        for part in ("{batch}", "{job}", "{index}", "{model}", "{subject}", "{name}", "{schedule}", "{webhook}"):
             path = path.replace(part, "1")
         path = path.replace("{of}", "model")
         for role in Role:

@@ -5,7 +5,11 @@ from datetime import UTC, datetime, timedelta
 from sqlalchemy import Engine, text
 
 from models import counting
+from models.interventions import Selection, preview, retry
+from web.queries.standing import standing
+from worker import report
 from worker.audit import tallies as wrong
+from worker.search import Search, search
 from worker.upkeep.tallies import coarsen, tally
 
 INSERT = text("""
@@ -92,6 +96,30 @@ def test_what_ended_is_known_by_its_time_and_money_outlives_its_jobs(engine: Eng
         assert sum(row.jobs for row in found if row.state == "failed") == 1  # it came, though it left again
         conn.execute(text("delete from jobs"))
         assert sum(row.cost for row in counting.counts(conn)) == 3.5
+
+
+RECORDING = """
+    insert into batches (name) values ('talks');
+    insert into jobs (kind, model, args, batch_id, row, state, finished_at, cost)
+    values ('transcription', 'cut', '{"model": "glm-asr-2512"}', 1, 1, 'failed', now(), 0);
+    insert into jobs (kind, model, args, batch_id, parent_id, dedupe, state, finished_at, cost)
+    select 'transcription', 'glm-asr-2512', '{}', 1, 1, s, s, now(), 0.01 from unnest(array['succeeded', 'failed']) s
+"""
+
+
+def test_pieces_of_recordings_are_no_jobs_of_the_users(engine: Engine) -> None:
+    with engine.begin() as conn:
+        for sql in RECORDING.split(";"):
+            conn.execute(text(sql))
+        stands, told = standing(counting.counts(conn)), report.status(conn, "talks")
+        assert (stands.states, stands.cost) == (told.counts, told.cost)
+        assert stands.states == {"failed": 1}
+        assert stands.pieces == {"succeeded": 1, "failed": 1}
+        found = search(conn, Search(model="glm-asr-2512"))
+        assert [(job["job"], float(job["cost"])) for job in found.jobs] == [(1, 0.02)]
+        chosen = Selection(model="glm-asr-2512", state="failed")
+        assert preview(conn, "retry", chosen).jobs == 1
+        assert [each.job_id for each in retry(conn, chosen)] == [1, 3]
 
 
 def test_old_history_is_kept_by_the_hour_then_by_the_day(engine: Engine) -> None:

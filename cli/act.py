@@ -40,9 +40,9 @@ def dropped(database: Session, selection: Selection) -> str:
     )
 
 
-def tell(counts: Counts, *, what: str, asked: int = 0) -> None:
+def tell(counts: Counts, *, what: str, asked: int = 0, hint: str = "") -> None:
     if not counts.total:
-        click.echo(f"no job was {what}: none of those named is in a state that allows it", err=True)
+        click.echo(f"no job was {what}: none of those named is in a state that allows it{hint}", err=True)
         sys.exit(FAILED)
     states = ", ".join(f"{count} {state}" for state, count in counts.by_state.items())
     cost = f"; it may cost {dollars(counts.cost)}" if counts.cost else ""
@@ -59,13 +59,14 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
     """Run failed and cancelled jobs again.
 
     What is paid for is not bought again: a job that failed when its result
-    was to be stored goes on from there.
+    was to be stored goes on from there. What ended because one of these did
+    is run again with it.
     """
     with operator() as acting:
         refuse_unknown(acting.session, job)
         counts = acting.retry(selected(acting.session, job, batch, state))
         acting.session.commit()
-    tell(counts, what="retried", asked=len(set(job)))
+    tell(counts, what="retried", asked=len(set(job)), hint=", or they come after one that failed: retry that one")
 
 
 @click.command()

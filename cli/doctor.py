@@ -45,5 +45,5 @@ def hold_against_itself() -> int:
     for wrong in found:
         click.echo(f"WRONG    {wrong}")
     if not found:
-        click.echo("ok       audit: states, paths, purchases, costs, files, slots, limits and fences agree")
+        click.echo("ok       audit: states, paths, purchases, costs, files, slots, limits, fences and order agree")
     return int(bool(found))

@@ -92,6 +92,8 @@ def show(job: int, *, as_json: bool) -> None:
         click.echo(json.dumps(found, default=report.as_json, ensure_ascii=False))
         return
     click.echo(f"job {job}: {found['kind']} by {found['model']}, {found['state']}, {dollars(found['cost'])}")
+    if found["after"]:
+        click.echo(f"  after: {', '.join(found['after'])}")
     for name in ("batch", "row", "key", "piece_of", "remote_id", "waiting_for"):
         if found[name] is not None and found[name] != PIECES:
             click.echo(f"  {name.replace('_', ' ')}: {found[name]}")

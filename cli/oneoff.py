@@ -16,7 +16,7 @@ from cli.main import FAILED, WRONG_USE
 from cli.options import F, data_dir_option, session
 from models.state import FINAL, JobState
 from worker import report
-from worker.manifest import explain
+from worker.fields import explain
 from worker.producer import enqueue
 from worker.settings import settings
 from worker.storage import Storage

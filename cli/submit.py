@@ -1,7 +1,6 @@
 """`mediajobs submit`."""
 
 import sys
-from collections import deque
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
@@ -42,7 +41,7 @@ def tell(sieve: Sieve) -> None:
 
 @click.command()
 @click.argument("file", type=click.Path(path_type=Path, allow_dash=True))
-@click.option("--kind", type=click.Choice(sorted(KINDS)), required=True, help="What the rows are.")
+@click.option("--kind", type=click.Choice(sorted(KINDS)), help="What the rows are that do not say it themselves.")
 @click.option("--batch", help="Name; the same name and file again adds only what is missing.")
 @click.option("--model", help="For rows that name none.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
@@ -59,7 +58,7 @@ def tell(sieve: Sieve) -> None:
 def submit(
     file: Path,
     *,
-    kind: str,
+    kind: str | None,
     batch: str | None,
     model: str | None,
     priority: int,
@@ -76,7 +75,8 @@ def submit(
 
     Columns are the API's own field names (prompt, model, size, n, ...; for
     transcriptions `file`, a path relative to FILE) and, if wanted, `key`,
-    `priority` and `run_at`. A row with n becomes n jobs.
+    `kind`, `after` (keys of rows that go first), `priority` and `run_at`. A
+    row with n becomes n jobs.
     """
     if str(file) != "-" and not file.exists():
         raise click.UsageError(f"there is no file {file}")
@@ -93,13 +93,13 @@ def submit(
     name = batch or f"{'stdin' if str(file) == '-' else file.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"[:200]
     with opened(file) as stream, progress_of(stream, show=not quiet) as reading:
         folder = Path.cwd() if str(file) == "-" else file.absolute().parent
-        sieve = Sieve(read(reading, form, KINDS[kind], folder, model=model), priority=priority)
+        sieve = Sieve(read(reading, form, KINDS[kind] if kind else None, folder, model=model), priority=priority)
         order = Order(
             batch=name, kind=kind, priority=priority, webhook=webhook, budget=budget, skip_invalid=skip_invalid
         )
         try:
             if dry_run:
-                forecast(sieve, kind, sample=tokenizer.Sample() if tokenize else None)
+                forecast(sieve, batch, sample=tokenizer.Sample() if tokenize else None)
                 return
             with operator() as acting:
                 added = acting.submit(order, sieve)
@@ -154,12 +154,10 @@ class Reading:
         return line
 
 
-def forecast(sieve: Sieve, kind: str, *, sample: tokenizer.Sample | None) -> None:
+def forecast(sieve: Sieve, batch: str | None, *, sample: tokenizer.Sample | None) -> None:
     """Count, cost and time, by model; exit 2 if a row is bad."""
-    if sample:
-        deque(sample.of(iter(sieve)), maxlen=0)
     with known_limits() as conn:
-        models = foresee(conn, kind, sieve)
+        models = foresee(conn, sample.of(iter(sieve)) if sample else sieve, sieve, batch)
     tell(sieve)
     for each in models:
         cost = "price unknown (set MEDIAJOBS_PRICES)" if each.cost is None else dollars(each.cost)

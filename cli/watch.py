@@ -28,7 +28,7 @@ def summary(found: Status) -> str:
 
 def over(found: Status) -> bool:
     """Nothing moves any more without a person."""
-    return found.finished + found.stuck >= found.total
+    return found.finished + found.stuck + found.behind >= found.total
 
 
 def follow(batch: str | None, *, quiet: bool = False) -> Status:

@@ -1,4 +1,4 @@
-"""The SQL behind what an operator does to jobs. With `transitions`, all there is that changes a state.
+"""The SQL behind what an operator does to jobs. With `transitions` and `pipelines`, all that changes a state.
 
 Each raises the fence of what it stops, so that a worker's later write changes nothing.
 """
@@ -68,6 +68,12 @@ SELECTED = """
     and (cast(:model as text) is null or :model = case when j.model = 'cut' then j.args ->> 'model' else j.model end)
 """
 PICKED = f"{PICK} where {SELECTED}"
+#: Of a piece also its recording.
+RETRIABLE = f"""
+    j.state in ('failed', 'cancelled') and ({SELECTED} or j.id in (
+        select j.parent_id from jobs j where j.state in ('failed', 'cancelled') and {SELECTED}
+    ))
+"""
 RETURNED = """
     returning j.id, j.model, j.batch_id, p.source, j.state, p.holds_slot and not j.holds_slot as freed,
         p.reserved - j.reserved as released, j.estimate, j.parent_id
@@ -78,7 +84,8 @@ CANCEL = text(f"""
     with picked as (
         {PICKED} and j.state not in ('succeeded', 'failed', 'cancelled')
             and not (cast(:keep_result as boolean) and j.state in ('waiting', 'storing'))
-        order by j.id for update
+        -- Earlier jobs before those that wait for them, as whoever ends an earlier one has it.
+        order by j.blocked_by > 0, j.id for update
     )
     update jobs j set
         cancel_requested = true,
@@ -98,9 +105,8 @@ CANCEL = text(f"""
 # piece takes its recording along.
 RETRY = text(f"""
     with picked as (
-        {PICK} where j.state in ('failed', 'cancelled') and ({SELECTED} or j.id in (
-            select j.parent_id from jobs j where j.state in ('failed', 'cancelled') and {SELECTED}
-        ))
+        {PICK} where ({RETRIABLE} or j.id = any(cast(:along as bigint[])) and j.state in ('failed', 'cancelled'))
+            and not j.id = any(cast(:stuck as bigint[]))
         order by j.id for update
     ), planned as (
         select p.*, case
@@ -125,7 +131,11 @@ RETRY = text(f"""
         answered_at = case when p.target = 'queued' then null else j.answered_at end,
         run_at = now(), finished_at = null, error_code = null, error_message = null,
         next_poll_at = case when p.target = 'waiting' and p.remote_id <> 'pieces' then now() end,
-        next_fetch_at = case when p.target = 'storing' then now() end
+        next_fetch_at = case when p.target = 'storing' then now() end,
+        blocked_by = case when p.target = 'queued' then (
+            select count(*) from links l join jobs e on e.id = l.earlier_id
+            where l.later_id = j.id and e.state <> 'succeeded'
+        ) else 0 end
     from planned p where j.id = p.id
     {RETURNED}
 """)
@@ -168,8 +178,11 @@ def cancel(conn: Connection, selection: Selection, *, keep_result: bool = False)
     return change(conn, CANCEL, selection, reason="cancelled by an operator", keep_result=keep_result)
 
 
-def retry(conn: Connection, selection: Selection) -> list[Changed]:
-    changed = change(conn, RETRY, selection, reason="retried by an operator")
+def retry(
+    conn: Connection, selection: Selection, *, along: Sequence[int], stuck: Sequence[int], reason: str
+) -> list[Changed]:
+    """`along`: more to run again; `stuck`: what is not, although it was selected. `pipelines.retry` knows both."""
+    changed = change(conn, RETRY, selection, reason=reason, along=list(along), stuck=list(stuck))
     if recordings := [each.job_id for each in changed if each.state == "waiting"]:
         conn.execute(UNCANCEL, {"ids": recordings})
     return changed
@@ -223,12 +236,16 @@ PREVIEW = text(f"""
         coalesce(sum(cost) filter (where state in ('waiting', 'storing')), 0) as paid_cost
     from (
         select state, estimate, cost from jobs j
-        where {SELECTED} and j.state = any(cast(:allowed as text[])) and j.parent_id is null limit :most
+        where ({SELECTED} and j.state = any(cast(:allowed as text[])) or j.id = any(cast(:along as bigint[])))
+            and not j.id = any(cast(:stuck as bigint[])) and j.parent_id is null limit :most
     ) seen
 """)
 
 
-def preview(conn: Connection, action: str, selection: Selection) -> Preview:
-    """What `action` (retry, cancel, resolve) would be done to."""
+def preview(
+    conn: Connection, action: str, selection: Selection, *, along: Sequence[int] = (), stuck: Sequence[int] = ()
+) -> Preview:
+    """What `action` (retry, cancel, resolve) would be done to; `along` and `stuck` as in `retry`."""
     values = {**selection.values, "allowed": list(ALLOWED[action]), "most": MOST + 1}
+    values |= {"along": list(along), "stuck": list(stuck)}
     return Preview(*conn.execute(PREVIEW, values).one())

@@ -2,7 +2,8 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, text
+from sqlalchemy import CheckConstraint, ForeignKey, Index, Numeric, Text, text
+from sqlalchemy.dialects.postgresql import ARRAY
 from sqlalchemy.orm import Mapped, mapped_column
 
 from models.base import Base, bigint_pk, false, now, small_zero, zero
@@ -31,8 +32,9 @@ class Job(Base):
         # The hot paths. Partial: they stay as small as the work in hand, whatever the history.
         Index(
             "ix_jobs_ready", "model", text("(-priority)"), text("coalesce(batch_id, 0)"), "run_at", "id",
-            postgresql_where=text("state = 'queued'"),
+            postgresql_where=text("state = 'queued' and blocked_by = 0"),
         ),
+        Index("ix_jobs_blocked", "batch_id", postgresql_where=text("state = 'queued' and blocked_by > 0")),
         Index("ix_jobs_lease", "lease_until", postgresql_where=text("state IN ('dispatched', 'running')")),
         Index("ix_jobs_poll", "next_poll_at", postgresql_where=text("state = 'waiting'")),
         Index("ix_jobs_fetch", "next_fetch_at", postgresql_where=text("state = 'storing'")),
@@ -58,6 +60,10 @@ class Job(Base):
     row: Mapped[int | None]
     #: The user's name for the row; told apart with #1, #2 where a row became several jobs.
     key: Mapped[str | None]
+    #: Keys of the jobs that it comes after, in its batch; `links` has their ids.
+    after: Mapped[list[str] | None] = mapped_column(ARRAY(Text))
+    #: How many of them have not succeeded: while there is one, no look for ready jobs sees it.
+    blocked_by: Mapped[small_zero]
     #: What makes a second submission of the same row the same job.
     dedupe: Mapped[str | None]
     kind: Mapped[str]

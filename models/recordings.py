@@ -76,17 +76,21 @@ ADD_JOBS = text("""
         from pieces where parent_id = :recording and text is null and job_id is null
         order by index limit :most
     ), made as (
-        insert into jobs (parent_id, batch_id, dedupe, kind, model, args, priority, estimate)
+        insert into jobs (parent_id, batch_id, dedupe, kind, model, args, priority, estimate, after)
         select p.id, p.batch_id, 'piece:' || p.id || ':' || w.index, p.kind, p.args ->> 'model',
             (p.args - cast(:ours as text[]))
                 || jsonb_build_object('file', coalesce(:stored || w.location, p.args ->> 'file'))
                 || case when cast(:prompt as text) is null then '{}' else jsonb_build_object('prompt', :prompt) end,
-            p.priority, round(cast(:price as numeric) * w.seconds / 60, 6)
+            p.priority, round(cast(:price as numeric) * w.seconds / 60, 6), p.after
         from wanted w join jobs p on p.id = :recording order by w.index
         returning id, dedupe, model
     ), noted as (
         update pieces x set job_id = m.id from made m
         where x.parent_id = :recording and m.dedupe = 'piece:' || x.parent_id || ':' || x.index
+    ), tied as (
+        -- What the recording takes of earlier jobs, its pieces take too.
+        insert into links (earlier_id, later_id)
+        select k.earlier_id, m.id from made m join links k on k.later_id = :recording
     )
     select model, count(*) as jobs from made group by model
 """)

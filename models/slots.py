@@ -191,11 +191,11 @@ def hand_slots(conn: Connection, model: str, slots: int, *, rate_moves_s: float)
 LANES = text("""
     with recursive lanes as (
         (select -priority as rank, coalesce(batch_id, 0) as batch from jobs
-        where state = 'queued' and model = :model order by 1, 2 limit 1)
+        where state = 'queued' and blocked_by = 0 and model = :model order by 1, 2 limit 1)
         union all
         select n.rank, n.batch from lanes l cross join lateral (
             select -priority as rank, coalesce(batch_id, 0) as batch from jobs
-            where state = 'queued' and model = :model
+            where state = 'queued' and blocked_by = 0 and model = :model
                 and ((-priority), coalesce(batch_id, 0)) > (l.rank, l.batch)
             order by (-priority), coalesce(batch_id, 0) limit 1
         ) n
@@ -206,8 +206,8 @@ LANES = text("""
     from lanes l cross join lateral (
         select array_agg(r.id) as ids, array_agg(r.estimate) as estimates from (
             select id, estimate from jobs
-            where state = 'queued' and model = :model and (-priority) = l.rank and coalesce(batch_id, 0) = l.batch
-                and run_at <= now()
+            where state = 'queued' and blocked_by = 0 and model = :model
+                and (-priority) = l.rank and coalesce(batch_id, 0) = l.batch and run_at <= now()
             order by run_at, id limit :most
         ) r
     ) q
@@ -224,7 +224,8 @@ def lanes(conn: Connection, model: str, *, most: int) -> list[Lane]:
 WAITED_FOR = text("""
     select l.model from limits l
     where l.in_use < l.learned and exists (
-        select from jobs j where j.state = 'queued' and j.model = l.model and j.run_at <= now()
+        select from jobs j
+        where j.state = 'queued' and j.blocked_by = 0 and j.model = l.model and j.run_at <= now()
     )
     order by l.model
 """)

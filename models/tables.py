@@ -12,6 +12,7 @@ from models.event import Event
 from models.job import Job
 from models.kept_answer import KeptAnswer
 from models.limit import Limit
+from models.link import Link
 from models.meter import Meter
 from models.notice import Notice
 from models.output import Output
@@ -39,6 +40,7 @@ __all__ = [
     "Job",
     "KeptAnswer",
     "Limit",
+    "Link",
     "Meter",
     "Notice",
     "Output",

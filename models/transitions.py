@@ -1,4 +1,4 @@
-"""The only SQL that changes a job's state.
+"""The SQL that changes a job's state as its work goes on; `interventions` and `pipelines` have the rest.
 
 Every write names the job and the fence of the claim that makes it: a later claim's
 fence is higher, so that an older write changes nothing. All times are the database's.
@@ -40,6 +40,8 @@ class Claim:
     dispatched_at: datetime
     #: The recording that it is a piece of.
     parent_id: int | None
+    #: Keys of the jobs that it comes after.
+    after: list[str] | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -215,7 +217,7 @@ CLAIM = text("""
         where j.id = w.id and o.id = j.id
         returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
             coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at,
-            j.parent_id
+            j.parent_id, j.after
     ), intent as (
         insert into attempts (job_id, number, fence, request_id, worker)
         select job_id, number, fence, request_id, :worker from claimed
@@ -255,7 +257,7 @@ DISPATCH = text("""
         dispatched_at = now(),
         lease_until = now() + :lease_s * interval '1 second'
     where id in (
-        select id from jobs where id = any(cast(:job_ids as bigint[])) and state = 'queued'
+        select id from jobs where id = any(cast(:job_ids as bigint[])) and state = 'queued' and blocked_by = 0
         order by id for update skip locked
     )
     returning id as job_id, kind, batch_id, reserved

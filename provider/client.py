@@ -15,7 +15,7 @@ from provider.address import Address, Style
 from provider.endpoints import ENDPOINTS, Endpoint
 from provider.errors import AnswerLost, NotSent, ProviderError, Rejected
 from provider.events import AnswerStream, BrokenStreamError, read_body
-from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back, no_such_route
+from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back, no_such_route, went_nowhere
 from provider.names import as_sent
 from provider.redact import excerpt, redact, redact_bytes
 from provider.rulings import PROBE_S, rule
@@ -112,6 +112,7 @@ class Client:
             except ProviderError as other:
                 if other.seen is not None and other.seen.from_provider:
                     await self._formats.remember(request.endpoint, second, "the provider answered there")
+                if other.seen is None or not went_nowhere(other.seen):
                     raise
                 if known == first and no_such_route(error.seen):
                     await self._formats.forget(request.endpoint)

@@ -71,6 +71,14 @@ def may_fall_back(endpoint: Endpoint, seen: Seen, tried: str) -> bool:
     return no_such_route(seen) or refused or (seen.status or 0) >= 500 or not seen.json
 
 
+def went_nowhere(seen: Seen) -> bool:
+    """Whether a second try tells nothing, so that the first one's error stands: it too reached nobody.
+
+    Else it is what counts: it may have been accepted, and paid for.
+    """
+    return no_such_route(seen) or (not seen.answered and not seen.sent)
+
+
 def no_such_route(seen: Seen) -> bool:
     """The gateway itself says that nothing is there: what was sent went nowhere."""
     there = seen.status in (404, 405) or 300 <= (seen.status or 0) < 400

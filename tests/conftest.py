@@ -6,6 +6,7 @@ from itertools import count
 from pathlib import Path
 from typing import Any
 
+import hypothesis
 import pytest
 import redis
 from sqlalchemy import Engine, text
@@ -14,6 +15,10 @@ from models.migrate import upgrade
 from models.session import make_engine
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.valkey import EmbeddedValkey
+
+# How long an example takes says nothing of whether it is right: other processes run beside.
+hypothesis.settings.register_profile("untimed", deadline=None)
+hypothesis.settings.load_profile("untimed")
 
 TEMPLATE = "template_mediajobs"
 numbers = count(1)

@@ -9,10 +9,10 @@ from typing import Any, Literal
 from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
-from models import interventions, money, slots
+from models import interventions, money, pipelines, slots
 from models.interventions import Changed, Selection
 from models.money import Entry
-from models.state import JobState
+from models.state import FINAL, JobState
 from worker.kick import kick_after_commit
 
 __all__ = ["Counts", "Selection", "cancel", "paid_for", "resolve", "retry"]
@@ -35,7 +35,9 @@ def cancel(session: Session, selection: Selection, *, keep_result: bool = False)
 
     `keep_result`: what is paid for by then is stored all the same.
     """
-    return applied(session, interventions.cancel(session.connection(), selection, keep_result=keep_result))
+    connection = session.connection()
+    changed = interventions.cancel(connection, selection, keep_result=keep_result)
+    return applied(session, changed + pipelines.doom(connection, ended(changed)))
 
 
 PAID = text(f"""
@@ -50,8 +52,11 @@ def paid_for(session: Session, selection: Selection) -> Row[Any]:
 
 
 def retry(session: Session, selection: Selection) -> Counts:
-    """Run failed and cancelled jobs again: a new attempt, or the rest of one whose result is paid for."""
-    return applied(session, interventions.retry(session.connection(), selection))
+    """Run failed and cancelled jobs again: a new attempt, or the rest of one whose result is paid for.
+
+    What ended because these did goes along, and waits for them.
+    """
+    return applied(session, pipelines.retry(session.connection(), selection))
 
 
 def resolve(session: Session, ids: Sequence[int], how: Literal["retry", "wait", "fail"]) -> Counts:
@@ -60,8 +65,14 @@ def resolve(session: Session, ids: Sequence[int], how: Literal["retry", "wait", 
     `wait` asks the provider about the task again, at no cost; only for those that have one.
     """
     target = {"retry": JobState.QUEUED, "wait": JobState.WAITING, "fail": JobState.FAILED}[how]
-    changed = interventions.resolve(session.connection(), Selection(ids=ids), target=target.value)
-    return applied(session, changed)
+    connection = session.connection()
+    changed = interventions.resolve(connection, Selection(ids=ids), target=target.value)
+    return applied(session, changed + pipelines.doom(connection, ended(changed)))
+
+
+def ended(changed: Sequence[Changed]) -> list[int]:
+    """Those that are at their end now."""
+    return [each.job_id for each in changed if each.state in FINAL]
 
 
 def applied(session: Session, changed: Sequence[Changed]) -> Counts:

@@ -17,6 +17,7 @@ POLL = "mediajobs.poll"
 FETCH = "mediajobs.fetch"
 RESCUE = "mediajobs.rescue"
 SWEEP = "mediajobs.sweep"
+MEND = "mediajobs.mend"
 SCHEDULES = "mediajobs.schedules"
 INTAKE = "mediajobs.intake"
 PUBLISH = "mediajobs.publish"
@@ -24,9 +25,11 @@ TALLY = "mediajobs.tally"
 TELL = "mediajobs.tell"
 DELIVER = "mediajobs.deliver"
 
-UPKEEP = (DISPATCH, FETCH, RESCUE, SWEEP, SCHEDULES, PUBLISH, TALLY, TELL, DELIVER)
+UPKEEP = (DISPATCH, FETCH, RESCUE, SWEEP, MEND, SCHEDULES, PUBLISH, TALLY, TELL, DELIVER)
 QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", INTAKE: "schedule", **dict.fromkeys(UPKEEP, "upkeep")}
 SWEEP_S = 600.0
+#: It looks at all that comes after others and is not ended: what it is for should never be.
+MEND_S = 60.0
 PUBLISH_S = 2.0
 TALLY_S = 5.0
 #: Before the broker's client notices by itself that its peer is gone.
@@ -39,6 +42,7 @@ def ticks(tick_s: float) -> dict[str, float]:
         **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES, TELL, DELIVER), tick_s),
         PUBLISH: max(PUBLISH_S, tick_s),
         TALLY: TALLY_S,
+        MEND: MEND_S,
         SWEEP: SWEEP_S,
     }
 

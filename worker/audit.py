@@ -34,15 +34,20 @@ def audit(conn: Connection, storage: Storage | None = None, *, ended: bool = Fal
     yield from leases(conn)
     yield from fences(conn)
     yield from tallies(conn)
+    yield from order(conn)
 
 
 def states(conn: Connection, *, ended: bool) -> Iterator[str]:
-    """Every accepted job ends in one final state."""
+    """Every accepted job ends in one final state; or it is held, or comes after one that is."""
     if not ended:
         return
     final = [each.value for each in FINAL] + [JobState.HELD.value]
     found = conn.execute(
-        text("select id, state from jobs where not state = any(:final) order by id limit :most"),
+        text("""
+            select id, state from jobs j where not state = any(:final) and not (blocked_by > 0 and exists (
+                select from links l join jobs e on e.id = l.earlier_id where l.later_id = j.id and e.finished_at is null
+            )) order by id limit :most
+        """),
         {"final": final, "most": MOST},
     )
     for row in found:
@@ -244,6 +249,38 @@ def fences(conn: Connection) -> Iterator[str]:
     """)
     for row in conn.execute(found, {"most": MOST}):
         yield f"job {row.job_id}: request {row.number} was made under an older fence than the one before"
+
+
+ORDER = text("""
+    select j.id, j.state, j.blocked_by, count(*) filter (where e.state <> 'succeeded') as open,
+        count(*) filter (where e.state in ('failed', 'cancelled')) as lost
+    from links l join jobs j on j.id = l.later_id join jobs e on e.id = l.earlier_id
+    group by j.id
+    having j.state = 'queued' and j.blocked_by <> count(*) filter (where e.state <> 'succeeded')
+        or j.state = 'queued' and count(*) filter (where e.state in ('failed', 'cancelled')) > 0
+        or count(*) filter (where e.state <> 'succeeded') > 0
+            and (j.state not in ('queued', 'failed', 'cancelled')
+                or exists (select from attempts a where a.job_id = j.id))
+    order by j.id limit :most
+""")
+
+
+def order(conn: Connection) -> Iterator[str]:
+    """No job runs before what it comes after has succeeded, and none waits for what will not."""
+    for row in conn.execute(ORDER, {"most": MOST}):
+        if row.state == "queued" and row.lost:
+            yield f"job {row.id} waits for {row.lost} jobs that did not succeed"
+        elif row.state == "queued" and row.blocked_by != row.open:
+            yield f"job {row.id} says that it waits for {row.blocked_by} jobs, it waits for {row.open}"
+        else:
+            yield f"job {row.id} ran, but {row.open} jobs that it comes after have not succeeded"
+    alone = text("""
+        select id, blocked_by from jobs j where blocked_by > 0 and not exists (
+            select from links l where l.later_id = j.id
+        ) order by id limit :most
+    """)
+    for row in conn.execute(alone, {"most": MOST}):
+        yield f"job {row.id} says that it waits for {row.blocked_by} jobs, it waits for none"
 
 
 def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Iterator[str]:

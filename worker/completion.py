@@ -277,6 +277,8 @@ def kind_of(name: str, *, default_model: str, believed_s: float) -> Kind:
         check=check_row,
         request=request_of,
         read=read,
+        makes=("text", "tool_calls", "json"),
+        files=frozenset({"images", "image_url", "video_url", "file_url"}),
         usage=usage,
     )
     return made

@@ -32,8 +32,10 @@ from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
 from worker.kinds.transcription import MAX_BYTES, MAX_SECONDS, OURS
+from worker.pipeline import NoOutputError
 from worker.settings import settings
 from worker.storage import SourceAwayError, download_source
+from worker.taking import taken
 
 log = logging.getLogger(__name__)
 
@@ -80,24 +82,27 @@ async def cut_up(claim: Claim, desk: Desk) -> Outcome:
         except Exception as error:
             raise NotKeptError(f"cannot store a piece: {type(error).__name__}: {str(error)[:300]}") from error
 
+    args = claim.args
     try:
-        with desk.in_hand.cuttable(), scratch(claim.args["file"]) as folder, stopping(stop):
-            path = await brought(claim.args["file"], folder)
-            if await asyncio.to_thread(has_changed, path, claim.args.get("sha256")):
-                return verdict.not_cut(claim, f"{claim.args['file']} has changed since it was found")
-            # What the sandbox heard is no answer of the API's.
-            api = settings().api_base_url
-            async with stopped_by_cancel(claim, desk, stop):
-                done = await asyncio.to_thread(cut_file, path, claim.job_id, claim.args, keep, stop, api=api)
+        with desk.in_hand.cuttable(), stopping(stop):
+            args = await taken(claim, desk)
+            with scratch(args["file"]) as folder:
+                path = await brought(args["file"], folder)
+                if await asyncio.to_thread(has_changed, path, args.get("sha256")):
+                    return verdict.not_cut(claim, f"{args['file']} has changed since it was found")
+                # What the sandbox heard is no answer of the API's.
+                api = settings().api_base_url
+                async with stopped_by_cancel(claim, desk, stop):
+                    done = await asyncio.to_thread(cut_file, path, claim.job_id, args, keep, stop, api=api)
     except StoppedError:
         return verdict.given_back(claim, "it was cancelled while it was cut")
     except asyncio.CancelledError:
         return verdict.given_back(claim, "the worker stopped before it was cut")
     except UnreadableAudioError as error:
-        return verdict.not_cut(claim, f"{claim.args['file']} {error}")
+        return verdict.not_cut(claim, f"{args['file']} {error}")
     except SourceAwayError as error:
         return verdict.source_away(claim, str(error), chance=random.random())
-    except OSError as error:
+    except (OSError, NoOutputError) as error:
         return verdict.not_cut(claim, str(error))
     except NotKeptError as error:
         return verdict.pieces_not_kept(claim, str(error))

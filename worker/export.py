@@ -30,6 +30,7 @@ FIELDS = (
     "outputs",
     "text",
     "problems",
+    "after",
 )
 
 
@@ -104,6 +105,7 @@ def line(row: Any, outputs: list[dict[str, Any]]) -> dict[str, Any]:
         "outputs": outputs,
         **({"text": text} if text is not None else {}),
         **({"problems": row.problems} if row.problems else {}),
+        **({"after": row.after} if row.after else {}),
     }
 
 

@@ -1,15 +1,41 @@
-"""The fields of a row that are ours, not the API's: one reading of them, for manifests and for Python."""
+"""The fields of a row that are ours, not the API's: one reading of them, for manifests and for Python.
 
+And what is wrong with the API's, in words.
+"""
+
+import json
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
 
 from provider.unwrap import UNSTORABLE
+from worker.kinds import KINDS
 
 
 def shown(value: Any) -> str:
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}…"
+
+
+def explain(error: Any) -> tuple[str | None, str]:
+    """(field, message) of one of pydantic's errors, in words for people who never saw pydantic."""
+    field = ".".join(str(part) for part in error["loc"]) or None
+    value = shown(error["input"])
+    match error["type"]:
+        case "missing":
+            return field, "is missing; give it a value"
+        case "value_error" if field is None:  # of the row as a whole: it begins with its field's name
+            name, _, message = error["msg"].removeprefix("Value error, ").partition(": ")
+            return (name, message) if message else (None, name)
+        case "unknown_field":
+            return field, error["msg"]
+        case "value_error":
+            return field, f"{value} {error['msg'].removeprefix('Value error, ')}"
+        case "string_too_long" | "too_long" if isinstance(error["input"], str):
+            most = error["ctx"]["max_length"]
+            return field, f"has {len(error['input'])} characters; at most {most} are allowed"
+        case _:
+            return field, f"{value} is not valid: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def parse_name(value: Any, what: str) -> str:
@@ -46,5 +72,34 @@ def parse_time(value: Any) -> datetime:
     return when if when.tzinfo else when.replace(tzinfo=UTC)
 
 
+#: Jobs that one row may come after.
+MAX_AFTER = 100
+
+
+def parse_after(value: Any) -> tuple[str, ...]:
+    """A key, or a list of keys; in a CSV's cell a JSON list."""
+    if isinstance(value, str) and value.lstrip().startswith("["):
+        try:
+            value = json.loads(value)
+        except ValueError as error:
+            raise ValueError(f"{shown(value)} starts like a JSON list but is none: {error}") from None
+    keys = tuple(dict.fromkeys(parse_key(each) for each in (value if isinstance(value, list | tuple) else [value])))
+    if len(keys) > MAX_AFTER:
+        raise ValueError(f"names {len(keys)} keys; a row may come after {MAX_AFTER} others")
+    return keys
+
+
+def parse_kind(value: Any) -> str:
+    if not isinstance(value, str) or value not in KINDS:
+        raise ValueError(f"{shown(value)} is no kind; kinds are {', '.join(sorted(KINDS))}")
+    return value
+
+
 #: Field → its reading; raises ValueError with the value and the remedy.
-OWN: dict[str, Callable[[Any], Any]] = {"key": parse_key, "priority": parse_priority, "run_at": parse_time}
+OWN: dict[str, Callable[[Any], Any]] = {
+    "key": parse_key,
+    "kind": parse_kind,
+    "after": parse_after,
+    "priority": parse_priority,
+    "run_at": parse_time,
+}

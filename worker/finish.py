@@ -8,7 +8,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection
 
-from models import money, slots, transitions
+from models import money, pipelines, slots, transitions
 from models.limit import ACCOUNT
 from models.money import Entry
 from models.state import JobState
@@ -95,7 +95,8 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
     elif any(outcome.polled for outcome in outcomes):
         tell(slots.prove(conn, [], codes=REACHED_CODES))
     grown = family.after(conn, [outcome.move for outcome in outcomes], moved)
-    pairs = hand_on(conn, [*moved, *adopted], effects, spent, lease_s=lease_s, asked_for=grown.models)
+    asked_for = grown.models | follow(conn, moved, adopted)
+    pairs = hand_on(conn, [*moved, *adopted], effects, spent, lease_s=lease_s, asked_for=asked_for)
     pairs += grown.hints
     due = {outcome.move.job_id for outcome in outcomes if not outcome.move.delay_s} | {each.job_id for each in adopted}
     pairs += [
@@ -109,15 +110,37 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
 def take_in_late(conn: Connection, *, lease_s: float) -> Hints:
     """Put paid answers to use that came when their claims were over."""
     adopted = transitions.adopt(conn)
+    follow(conn, (), adopted)
     pairs = hand_on(conn, adopted, (), (), lease_s=lease_s)
     pairs += [(Lot("store", each.kind, each.model), each.job_id) for each in adopted if each.state is JobState.STORING]
     return gather(pairs)
+
+
+def follow(conn: Connection, moved: Sequence[Moved], adopted: Sequence[Moved]) -> set[str]:
+    """Go on with what comes after jobs that ended, or that go on after all; returns models with jobs that may run.
+
+    Asked anew each time: who waits may have been written while the locks of these jobs were waited for.
+    """
+    if adopted:
+        pipelines.revive(conn, [each.job_id for each in adopted])
+    if lost := [each.job_id for each in moved if each.state in (JobState.FAILED, JobState.CANCELLED)]:
+        pipelines.doom(conn, lost)
+    succeeded = [each.job_id for each in moved if each.state is JobState.SUCCEEDED]
+    return pipelines.release(conn, succeeded) if succeeded else set()
 
 
 def go_on_with_recordings(conn: Connection, *, lease_s: float) -> Hints:
     """A net for recordings of which nothing is open any more, however their last piece ended."""
     grown = family.sweep(conn)
     return gather([*hand_on(conn, (), (), (), lease_s=lease_s, asked_for=grown.models), *grown.hints])
+
+
+def go_on_with_followers(conn: Connection, *, lease_s: float) -> Hints:
+    """A net for jobs that wait for what has ended, however that came."""
+    mended = pipelines.mend(conn)
+    if mended.ids:
+        log.error("a bug: jobs %s waited for what had ended; mended", ", ".join(map(str, mended.ids[:20])))
+    return gather(hand_on(conn, (), (), (), lease_s=lease_s, asked_for=mended.models))
 
 
 def tell(reopened: Sequence[str]) -> None:

@@ -284,6 +284,7 @@ class Kind:
     request: (stored args, Intent) → the call; may read local files, raising OSError.
     read: (body of an answer, of the call or of a poll; stored args) → Result; raises UnreadableAnswerError.
     usage: body of an answer → the tokens that it says are on the bill; None where it says nothing of them.
+    makes: the roles of its outputs, that of the first one first. files: fields that name files, at any depth.
     check_upload: bytes of the file that `request` names → None; raises ValueError where the API would refuse it.
     poll: (remote id, stored args) → the call that asks for the result; None where answers come at once.
     models: those that are known; others pass with a warning, for providers add models.
@@ -299,6 +300,8 @@ class Kind:
     check: Callable[[dict[str, Any], Files], Checked]
     request: Callable[[Json, Intent], Request]
     read: Callable[[Json, Json], Result]
+    makes: tuple[str, ...]
+    files: frozenset[str] = frozenset()
     usage: Callable[[Json], Tokens | None] | None = None
     check_upload: Callable[[bytes], None] | None = None
     max_upload_bytes: int = 0
@@ -325,3 +328,13 @@ class Kind:
 
 #: Model → its kinds, of every model that is known. `worker.kinds` fills it as it loads the kinds: import it from there.
 KINDS_OF: dict[str, list[Kind]] = {}
+
+
+def read_answer(kind: Kind, body: Json, args: Json) -> Result:
+    """What an answer holds. Raises UnreadableAnswerError, whatever went wrong: it was paid for, and is kept."""
+    try:
+        return kind.read(body, args)
+    except UnreadableAnswerError:
+        raise
+    except Exception as error:
+        raise UnreadableAnswerError(f"reading it failed: {type(error).__name__}: {str(error)[:300]}") from error

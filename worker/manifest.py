@@ -12,9 +12,10 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import ValidationError
 
-from worker.fields import OWN, shown
+from worker.fields import OWN, explain
 from worker.folders import Files
 from worker.kind import Kind
+from worker.kinds import KINDS
 from worker.openai_batch import fields_of
 from worker.producer import Row, split
 
@@ -69,11 +70,12 @@ def format_of(name: str) -> Format | None:
 
 
 def read(
-    file: BinaryIO, form: Format, kind: Kind, folder: Files, *, model: str | None = None
+    file: BinaryIO, form: Format, kind: Kind | None, folder: Files, *, model: str | None = None
 ) -> Iterator[Good | Problem]:
     """Every row as what it becomes, or why it cannot. Raises ManifestError.
 
-    `folder`: where the files lie that rows name. `model`: for rows that name none.
+    `kind`: of rows that name none. `folder`: where the files lie that rows name. `model`: for rows of that kind
+    that name none.
     """
     keys: dict[int, int] = {}
     number = 0
@@ -88,16 +90,16 @@ def read(
         raise ManifestError("the file has no rows")
 
 
-def from_openai(record: Record, kind: Kind) -> Record | Problem:
+def from_openai(record: Record, kind: Kind | None) -> Record | Problem:
     try:
-        return replace(record, fields=fields_of(record.fields, kind.name))
+        return replace(record, fields=fields_of(record.fields, kind.name if kind else None))
     except ValueError as error:
         field, _, message = str(error).partition(": ")
         return Problem(record.row, record.line, field, message)
 
 
 def checked(
-    record: Record, kind: Kind, folder: Files, model: str | None, keys: dict[int, int]
+    record: Record, kind: Kind | None, folder: Files, model: str | None, keys: dict[int, int]
 ) -> Iterator[Good | Problem]:
     """One record's outcome; `keys` holds a hash of each key that was seen or made, and its row."""
     problems: list[Problem] = []
@@ -110,21 +112,34 @@ def checked(
     for name, value in record.fields.items():
         if value is not None:
             (own if name in OWN else rest)[name] = value
-    if model is not None:
-        rest.setdefault("model", model)
-    for name, value in own.items():
+    for name, value in list(own.items()):
         try:
             own[name] = OWN[name](value)
         except ValueError as error:
             problem(name, str(error))
+            del own[name]
+    one = KINDS[own["kind"]] if "kind" in own else None if "kind" in record.fields else kind
+    if one is None:
+        if not problems:
+            problem(
+                "kind",
+                f"is missing; give the row one, or name one for all of them; kinds are {', '.join(sorted(KINDS))}",
+            )
+        yield from problems
+        return
+    if model is not None and one is kind:
+        rest.setdefault("model", model)
     rows: list[Row] = []
     warnings: list[str] = []
     try:
-        found = kind.check(rest, folder)
-        rows, warnings = list(split(found, number=record.row, order=record.row, own=own)), found.warnings
+        found = one.check(rest, folder)
+        rows, warnings = list(split(found, one, number=record.row, order=record.row, own=own)), found.warnings
     except ValidationError as error:
         for each in error.errors(include_url=False):
             problem(*explain(each))
+    except ValueError as error:
+        field, _, message = str(error).partition(": ")
+        problem(field, message)
     # A row that becomes several jobs has a key for each: they too must be its own.
     for key in dict.fromkeys([own.get("key"), *(row.key for row in rows if row.named)]):
         if isinstance(key, str) and (first := keys.setdefault(hash(key), record.row)) != record.row:
@@ -133,27 +148,6 @@ def checked(
         yield from problems
         return
     yield Good(rows, warnings)
-
-
-def explain(error: Any) -> tuple[str | None, str]:
-    """(field, message) of one of pydantic's errors, in words for people who never saw pydantic."""
-    field = ".".join(str(part) for part in error["loc"]) or None
-    value = shown(error["input"])
-    match error["type"]:
-        case "missing":
-            return field, "is missing; give it a value"
-        case "value_error" if field is None:  # of the row as a whole: it begins with its field's name
-            name, _, message = error["msg"].removeprefix("Value error, ").partition(": ")
-            return (name, message) if message else (None, name)
-        case "unknown_field":
-            return field, error["msg"]
-        case "value_error":
-            return field, f"{value} {error['msg'].removeprefix('Value error, ')}"
-        case "string_too_long" | "too_long" if isinstance(error["input"], str):
-            most = error["ctx"]["max_length"]
-            return field, f"has {len(error['input'])} characters; at most {most} are allowed"
-        case _:
-            return field, f"{value} is not valid: {error['msg'][0].lower()}{error['msg'][1:]}"
 
 
 def records(file: BinaryIO, form: Format) -> Iterator[Record | Problem]:

@@ -40,18 +40,19 @@ OLDEST = text("""
     from limits l cross join lateral (
         with recursive lanes as (
             (select -priority as rank, coalesce(batch_id, 0) as batch from jobs
-            where state = 'queued' and model = l.model order by 1, 2 limit 1)
+            where state = 'queued' and blocked_by = 0 and model = l.model order by 1, 2 limit 1)
             union all
             select n.rank, n.batch from lanes o cross join lateral (
                 select -priority as rank, coalesce(batch_id, 0) as batch from jobs
-                where state = 'queued' and model = l.model
+                where state = 'queued' and blocked_by = 0 and model = l.model
                     and ((-priority), coalesce(batch_id, 0)) > (o.rank, o.batch)
                 order by (-priority), coalesce(batch_id, 0) limit 1
             ) n
         )
         select f.run_at from lanes o cross join lateral (
             select run_at from jobs
-            where state = 'queued' and model = l.model and (-priority) = o.rank and coalesce(batch_id, 0) = o.batch
+            where state = 'queued' and blocked_by = 0 and model = l.model
+                and (-priority) = o.rank and coalesce(batch_id, 0) = o.batch
             order by run_at, id limit 1
         ) f
     ) q

@@ -1,6 +1,6 @@
 """The lines of OpenAI's Batch API, for who has such files: read as rows, and written as results.
 
-Their form: https://platform.openai.com/docs/guides/batch. As there, the requests of a file are all of one kind.
+Their form: https://platform.openai.com/docs/guides/batch.
 """
 
 import json
@@ -21,14 +21,17 @@ KINDS_OF_URLS = {
 }
 
 
-def fields_of(line: dict[str, Any], kind: str) -> dict[str, Any]:
-    """A request's fields as a row's. Raises ValueError, beginning with the field's name and a colon."""
+def fields_of(line: dict[str, Any], kind: str | None) -> dict[str, Any]:
+    """A request's fields as a row's; without a kind it is the URL's first.
+
+    Raises ValueError, beginning with the field's name and a colon.
+    """
     url, body, custom_id = line.get("url"), line.get("body"), line.get("custom_id")
     if unknown := sorted(line.keys() - {"custom_id", "method", "url", "body"}):
         raise ValueError(f"{unknown[0]}: is no field of a batch request; it has custom_id, method, url and body")
     if not isinstance(url, str) or (kinds := kinds_of(url)) is None:
         raise ValueError(f"url: {shown(url)} is none that is known; it ends in {', '.join(KINDS_OF_URLS)}")
-    if kind not in kinds:
+    if kind is not None and kind not in kinds:
         raise ValueError(f"url: {shown(url)} is for {' and '.join(kinds)} jobs, not for {kind}")
     if line.get("method", "POST") != "POST":
         raise ValueError(f"method: {shown(line['method'])} cannot be; it is POST")
@@ -36,7 +39,7 @@ def fields_of(line: dict[str, Any], kind: str) -> dict[str, Any]:
         raise ValueError(f"body: {shown(body)} is no object with the request's fields")  # noqa: TRY004 - as above
     if custom_id is None:
         raise ValueError("custom_id: is missing; give each request one of its own")
-    return {**body, "key": custom_id}
+    return {**body, "key": custom_id, **({} if kind else {"kind": kinds[0]})}
 
 
 def kinds_of(url: str) -> tuple[str, ...] | None:

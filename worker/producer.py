@@ -19,9 +19,11 @@ from models import slots
 from models.limit import CUT
 from provider.wire import Json
 from worker.fields import OWN, parse_batch
+from worker.following import follow
 from worker.kick import kick_after_commit
-from worker.kind import Checked
+from worker.kind import Checked, Kind
 from worker.kinds import KINDS
+from worker.pipeline import Follower, Misplaced, Use, uses_of
 from worker.prices import price_of
 from worker.tariff import cost_of
 
@@ -47,8 +49,18 @@ class Row:
     key: str | None = None
     #: The key is the user's own, not one made of the row's number.
     named: bool = True
+    #: None: that of the submission.
+    kind: str | None = None
+    #: The row itself says its kind: rows of other kinds may stand beside it, and take the same.
+    says_kind: bool = False
+    #: Keys of the jobs that it comes after, and what it takes of them.
+    after: tuple[str, ...] = ()
+    uses: tuple[Use, ...] = ()
     priority: int = 0
     run_at: datetime | None = None
+
+    def follower(self, place: int) -> Follower:
+        return Follower(place=place, row=self.row, key=self.key, after=self.after, uses=self.uses)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +69,8 @@ class Inserted:
     added: int
     #: Rows that were there from an earlier submission.
     already: int
+    #: Rows that were left out, as what they come after is not there.
+    misplaced: Sequence[Misplaced] = ()
 
 
 class KeyTakenError(Exception):
@@ -87,6 +101,7 @@ def enqueue(
     *,
     key: str | None = ...,
     batch: str | None = ...,
+    after: str | Sequence[str] = ...,
     priority: int = ...,
     run_at: datetime | None = ...,
 ) -> list[int]: ...
@@ -98,6 +113,7 @@ def enqueue(
     *,
     key: str | None = ...,
     batch: str | None = ...,
+    after: str | Sequence[str] = ...,
     priority: int = ...,
     run_at: datetime | None = ...,
 ) -> Awaitable[list[int]]: ...
@@ -108,19 +124,22 @@ def enqueue(
     *,
     key: str | None = None,
     batch: str | None = None,
+    after: str | Sequence[str] = (),
     priority: int = 0,
     run_at: datetime | None = None,
 ) -> list[int] | Awaitable[list[int]]:
     """Enqueue one input in the caller's transaction and return the ids of its jobs.
 
     It is one job, or `n` jobs for an image with `n`. The same `key` again gives the same jobs.
-    `priority`: higher runs first. `run_at`: UTC where it has no zone. With an AsyncSession,
-    await the result.
+    `after`: keys of jobs of the batch that are to succeed first; the input may take what they made
+    (docs/pipelines.md). `priority`: higher runs first. `run_at`: UTC where it has no zone. With an
+    AsyncSession, await the result.
 
-    Raises UnknownKindError, KeyTakenError, ValueError (bad key, batch, priority or run_at) and
+    Raises UnknownKindError, KeyTakenError, ValueError (bad key, batch, after, priority or run_at) and
     its kin pydantic.ValidationError (bad input).
     """
-    rows = checked(kind, [{**args, "key": key, "priority": priority, "run_at": run_at}])
+    own = {"key": key, "after": after or None, "priority": priority, "run_at": run_at}
+    rows = checked(kind, [{**args, **own}])
     return enqueue_rows(session, kind, rows, batch)
 
 
@@ -133,7 +152,7 @@ def enqueue_many(
 def enqueue_many(
     session: Session | AsyncSession, kind: str, inputs: Iterable[Json], *, batch: str | None = None
 ) -> list[int] | Awaitable[list[int]]:
-    """Enqueue inputs (the API's fields, with optional `key`, `priority`, `run_at`) together.
+    """Enqueue inputs (the API's fields, with optional `key`, `after`, `kind`, `priority`, `run_at`) together.
 
     Returns the ids of the jobs in the order of the inputs. Raises as `enqueue` does; then
     nothing of it may be committed.
@@ -161,7 +180,8 @@ def checked(kind: str, inputs: Iterable[Json]) -> Iterator[Row]:
     for number, given in enumerate(inputs, 1):
         own = {name: parsed(name, given[name], parse) for name, parse in OWN.items() if given.get(name) is not None}
         rest = {name: value for name, value in given.items() if name not in OWN}
-        yield from split(KINDS[kind].check(rest, Path.cwd()), number=None, order=number, own=own)
+        one = KINDS[own.get("kind", kind)]
+        yield from split(one.check(rest, Path.cwd()), one, number=None, order=number, own=own)
 
 
 def parsed(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
@@ -171,12 +191,14 @@ def parsed(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
         raise ValueError(f"{name}: {error}") from None
 
 
-def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:
+def split(found: Checked, kind: Kind, *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:
     """The rows of one input: `key`, or `key#1`, `key#2` … where it is several jobs.
 
-    `number`: the input's row number, if it has one; `order` stands in for an absent key.
+    `number`: the input's row number, if it has one; `order` stands in for an absent key. Raises
+    ValueError for what refers to no output, its text beginning with the field.
     """
-    key = own.get("key")
+    key, after = own.get("key"), own.get("after") or ()
+    uses = tuple(uses_of(found.jobs[0], kind, after))
     for part, args in enumerate(found.jobs, 1):
         yield Row(
             args=args,
@@ -186,6 +208,10 @@ def split(found: Checked, *, number: int | None, order: int, own: Mapping[str, A
             row=number,
             key=key if len(found.jobs) == 1 else f"{key or order}#{part}",
             named=key is not None,
+            kind=kind.name,
+            says_kind="kind" in own,
+            after=after,
+            uses=uses,
             priority=own.get("priority") or 0,
             run_at=own.get("run_at"),
         )
@@ -207,36 +233,43 @@ SET_WEBHOOK = text("""
 INSERT = """
     with given as (
         select * from unnest(
-            cast(:row as bigint[]), cast(:key as text[]), cast(:dedupe as text[]), cast(:model as text[]),
-            cast(:args as text[]), cast(:priority as int[]), cast(:run_at as timestamptz[]),
-            cast(:estimate as numeric[])
-        ) with ordinality as g (row, key, dedupe, model, args, priority, run_at, estimate, place)
+            cast(:row as bigint[]), cast(:key as text[]), cast(:dedupe as text[]), cast(:kind as text[]),
+            cast(:model as text[]), cast(:args as text[]), cast(:priority as int[]), cast(:run_at as timestamptz[]),
+            cast(:estimate as numeric[]), cast(:after as text[]), cast(:blocked_by as int[])
+        ) with ordinality as g (row, key, dedupe, kind, model, args, priority, run_at, estimate, after, blocked_by,
+            place)
     ), added as (
-        insert into jobs (batch_id, row, key, dedupe, kind, model, args, priority, run_at, estimate, published_fence)
-        select :batch_id, row, key, dedupe, :kind, model, cast(args as jsonb), priority, coalesce(run_at, now()),
-            estimate, case when :publish then -1 end
-        from given order by place
+        insert into jobs (
+            batch_id, row, key, dedupe, kind, model, args, priority, run_at, estimate, after, blocked_by,
+            published_fence
+        )
+        select :batch_id, row, key, dedupe, kind, model, cast(args as jsonb), priority, coalesce(run_at, now()),
+            estimate, {after}, blocked_by, case when :publish then -1 end
+        from given g order by place
         on conflict do nothing
-        returning id, dedupe, kind, args
+        returning id, dedupe, kind, args, after
     )
     select g.place, coalesce(a.id, j.id) as id,
         a.id is not null and row_number() over (partition by g.dedupe order by g.place) = 1 as added,
-        coalesce(a.args, j.args) = cast(g.args as jsonb) and coalesce(a.kind, j.kind) = :kind as same,
+        coalesce(a.args, j.args) = cast(g.args as jsonb) and coalesce(a.kind, j.kind) = g.kind
+            and coalesce(a.after, j.after) is not distinct from {after} as same,
         j.id is not null and g.row <> coalesce(j.row, 0) as moved
     from given g
     left join added a on a.dedupe = g.dedupe
-    left join jobs j on a.id is null and j.dedupe = g.dedupe and j.batch_id {}
+    left join jobs j on a.id is null and j.dedupe = g.dedupe and j.batch_id {batch}
     order by g.place
 """
+#: Arrays of arrays have to be of one length, so that lists come as JSON.
+AFTER = "(select array_agg(k) from jsonb_array_elements_text(cast(g.after as jsonb)) k)"
 # Two, because only these conditions find their index.
-INSERT_IN_BATCH = text(INSERT.format("= :batch_id"))
-INSERT_ALONE = text(INSERT.format("is null"))
+INSERT_IN_BATCH = text(INSERT.format(after=AFTER, batch="= :batch_id"))
+INSERT_ALONE = text(INSERT.format(after=AFTER, batch="is null"))
 
 # At the end and at once, so that workers wait for these locks for a moment only; in their order.
 MOVE = text("""
     with moved as (
         select j.id, g.row from unnest(cast(:ids as bigint[]), cast(:rows as bigint[])) as g (id, row)
-        join jobs j on j.id = g.id order by j.id for no key update of j
+        join jobs j on j.id = g.id order by j.blocked_by > 0, j.id for no key update of j
     )
     update jobs j set row = m.row from moved m where j.id = m.id
 """)
@@ -245,17 +278,19 @@ MOVE = text("""
 def insert_rows(
     session: Session,
     batch: str | None,
-    kind: str,
+    kind: str | None,
     rows: Iterable[Row],
     *,
     webhook: str | None = None,
     publish: bool = False,
     job_ids: list[int] | None = None,
+    skip_misplaced: bool = False,
 ) -> Inserted:
     """Stream rows into the caller's transaction; rows that are there already get their new number, and no more.
 
-    `publish`: a schedule puts their outputs in place. `job_ids` is filled with the rows' ids where given.
-    Raises KeyTakenError.
+    `kind`: of rows that have none of their own. `publish`: a schedule puts their outputs in place. `job_ids`
+    is filled with the rows' ids where given. `skip_misplaced`: rows that come after what is not there are left
+    out. Raises KeyTakenError and, where nothing is to be left out, AfterError.
     """
     batch_id = None
     if batch is not None:
@@ -265,18 +300,20 @@ def insert_rows(
     seen: Counter[bytes] = Counter()
     moved: dict[int, int | None] = {}
     limits: set[str] = set()
+    followers: list[Follower] = []
     for chunk, texts in chunks(rows):
-        for model in {row.args["model"] for row in chunk} - limits:
-            slot_scope = KINDS[kind].slot_scope
-            slots.add_limit(connection, model, concurrency=KINDS[kind].concurrency(model), slot_scope=slot_scope)
-            limits.add(model)
+        for model, of_kind in {row.args["model"]: KINDS[row.kind or str(kind)] for row in chunk}.items():
+            if model not in limits:
+                at_once = of_kind.concurrency(model)
+                slots.add_limit(connection, model, concurrency=at_once, slot_scope=of_kind.slot_scope)
+                limits.add(model)
         if CUT not in limits and any(row.limit == CUT for row in chunk):
             slots.add_limit(connection, CUT, concurrency=CUTS, slot_scope="answer")
             limits.add(CUT)
         values = {
             "batch_id": batch_id,
-            "kind": kind,
             "publish": publish,
+            "kind": [row.kind or kind for row in chunk],
             "row": [row.row for row in chunk],
             "key": [row.key for row in chunk],
             "dedupe": [dedupe(row, args, seen, batch_id) for row, args in zip(chunk, texts, strict=True)],
@@ -285,21 +322,30 @@ def insert_rows(
             "priority": [row.priority for row in chunk],
             "run_at": [row.run_at for row in chunk],
             "estimate": [row.estimate for row in chunk],
+            "after": [json.dumps(row.after) if row.after else None for row in chunk],
+            "blocked_by": [len(row.after) for row in chunk],
         }
         found = session.execute(INSERT_ALONE if batch_id is None else INSERT_IN_BATCH, values).all()
         if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:
             raise KeyTakenError(taken)
         if job_ids is not None:
             job_ids += [each.id for each in found]
+        followers += [
+            chunk[each.place - 1].follower(each.id) for each in found if each.added and chunk[each.place - 1].after
+        ]
         moved.update((each.id, chunk[each.place - 1].row) for each in found if each.moved)
         added += sum(each.added for each in found)
         already += sum(not each.added for each in found)
+    misplaced: Sequence[Misplaced] = ()
+    if followers:
+        misplaced = follow(connection, batch_id, followers, skip=skip_misplaced, locking=moved)
+        added -= len({each.place for each in misplaced})
     if webhook is not None:
         session.execute(SET_WEBHOOK, {"batch": batch_id, "webhook": webhook})
     if moved:
         session.execute(MOVE, {"ids": list(moved), "rows": list(moved.values())})
     kick_after_commit(session)
-    return Inserted(batch_id, added, already)
+    return Inserted(batch_id, added, already, misplaced)
 
 
 def chunks(rows: Iterable[Row]) -> Iterator[tuple[list[Row], list[str]]]:
@@ -327,7 +373,9 @@ def dedupe(row: Row, args: str, seen: Counter[bytes], batch_id: int | None) -> s
     """
     if row.named and row.key is not None:
         return f"key:{row.key}"
-    digest = hashlib.blake2b(args.encode(), digest_size=16)
+    asked = args + json.dumps(row.after) if row.after else args
+    asked += str(row.kind) if row.says_kind else ""
+    digest = hashlib.blake2b(asked.encode(), digest_size=16)
     if batch_id is None:
         return f"once:{uuid4().hex}"
     seen[digest.digest()] += 1

@@ -8,11 +8,14 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from models import pipelines
 from models.limit import ACCOUNT
 from models.money import Scope, scopes
 from models.slots import HALF_OPEN, PAUSED
-from worker.waiting import BudgetState, ModelState, later, why
+from worker.waiting import BEHIND_HELD, FOLLOWS, BudgetState, ModelState, after, later, why
 
+#: Jobs that a reason names.
+NAMED = 3
 ACCOUNT_PAUSED = PAUSED.replace("l.", "a.")
 ACCOUNT_PROBES = HALF_OPEN.replace("l.", "a.")
 LIMITS = text(f"""
@@ -81,19 +84,28 @@ QUEUED = text("""
     select model, batch_id, count(*) filter (where run_at <= now()) as due,
         count(*) filter (where run_at > now()) as later, min(run_at) filter (where run_at > now()) as first,
         max(priority) filter (where run_at <= now()) as priority
-    from jobs where state = 'queued' and (cast(:batch as bigint) is null or batch_id = :batch)
+    from jobs where state = 'queued' and blocked_by = 0 and (cast(:batch as bigint) is null or batch_id = :batch)
     group by model, batch_id
+""")
+BLOCKED = text("""
+    select count(*) from jobs
+    where state = 'queued' and blocked_by > 0 and (cast(:batch as bigint) is null or batch_id = :batch)
+""")
+EARLIER = text("""
+    select coalesce(e.key, 'job ' || e.id) as name, e.state from links l join jobs e on e.id = l.earlier_id
+    where l.later_id = :job and e.state <> 'succeeded' order by e.id limit :most
 """)
 # What goes next is what a budget must have room for: others of its batch wait behind it.
 NEXT = text("""
     select estimate from jobs
-    where state = 'queued' and model = :model and (-priority) = - cast(:priority as int)
+    where state = 'queued' and blocked_by = 0 and model = :model and (-priority) = - cast(:priority as int)
         and coalesce(batch_id, 0) = coalesce(cast(:batch as bigint), 0) and run_at <= now()
     order by run_at, id limit 1
 """)
 AHEAD = text("""
     select count(*) from jobs
-    where state = 'queued' and model = :model and (-priority) < - cast(:priority as int) and run_at <= now()
+    where state = 'queued' and blocked_by = 0 and model = :model and (-priority) < - cast(:priority as int)
+        and run_at <= now()
 """)
 
 
@@ -111,4 +123,13 @@ def waiting_for(conn: Connection, batch_id: int | None) -> dict[str, int]:
         if row.later:
             reason = later(row.first)
             reasons[reason] = reasons.get(reason, 0) + row.later
+    if blocked := conn.execute(BLOCKED, {"batch": batch_id}).scalar_one():
+        behind = pipelines.behind_held(conn, batch_id)
+        reasons |= {reason: jobs for reason, jobs in ((FOLLOWS, blocked - behind), (BEHIND_HELD, behind)) if jobs}
     return reasons
+
+
+def earlier(conn: Connection, job_id: int, blocked_by: int) -> str:
+    """What one job comes after that has not succeeded."""
+    rows = conn.execute(EARLIER, {"job": job_id, "most": NAMED}).all()
+    return after([(row.name, row.state) for row in rows], blocked_by)

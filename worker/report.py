@@ -10,7 +10,8 @@ from sqlalchemy import Connection, Engine, text
 
 from models import recordings
 from models.state import FINAL, JobState
-from worker.reasons import AHEAD, facts, waiting_for
+from worker.reasons import AHEAD, earlier, facts, waiting_for
+from worker.waiting import BEHIND_HELD
 
 
 class UnknownBatchError(Exception):
@@ -41,6 +42,11 @@ class Status:
     def stuck(self) -> int:
         """Jobs that need a person."""
         return self.counts.get(JobState.HELD, 0)
+
+    @property
+    def behind(self) -> int:
+        """Jobs that come after those."""
+        return self.waiting_for.get(BEHIND_HELD, 0)
 
 
 def find_batch(conn: Connection, given: str) -> int:
@@ -127,12 +133,20 @@ PROBLEMS = """
         '["has nothing in it that was heard"]'
     end
 """
+# Of a chat what was said last; that may be a list of texts and images.
+SUBJECT = """
+    coalesce(
+        j.args ->> 'prompt', j.args ->> 'file',
+        jsonb_path_query_first(j.args, '$.messages[last].content[*].text') #>> '{}',
+        j.args #>> '{messages,-1,content}', ''
+    )
+"""
 JOBS = text(f"""
     select j.id as job, b.name as batch, j.row, j.key, j.kind, {MODEL} as model, j.state, j.attempt as attempts,
         {COST} as cost, {CHARGED} as possibly_charged, j.model as lane,
-        j.error_code, j.error_message, j.created_at, j.finished_at, j.batch_id, j.run_at,
+        j.error_code, j.error_message, j.created_at, j.finished_at, j.batch_id, j.run_at, j.blocked_by,
         j.estimate,
-        coalesce(j.args ->> 'prompt', j.args ->> 'file', j.args #>> '{{messages,-1,content}}', '') as subject
+        {SUBJECT} as subject
     from jobs j left join batches b on b.id = j.batch_id {FAMILY}
     where j.id > :after
         and j.parent_id is not distinct from cast(:pieces_of as bigint)
@@ -146,6 +160,9 @@ JOBS = text(f"""
 """)
 
 
+POPPED = ("batch_id", "run_at", "estimate", "lane", "blocked_by")
+
+
 def jobs(conn: Connection, wanted: Filter) -> list[dict[str, Any]]:
     """A page of jobs, by id; `waiting_for` says why a queued one waits."""
     search = f"%{wanted.search}%" if wanted.search else None
@@ -156,9 +173,14 @@ def jobs(conn: Connection, wanted: Filter) -> list[dict[str, Any]]:
     known = facts(conn)
     found = [dict(row) for row in conn.execute(JOBS, values).mappings()]
     for job in found:
-        batch_id, run_at, cost, lane = (job.pop(name) for name in ("batch_id", "run_at", "estimate", "lane"))
-        queued = job["state"] == JobState.QUEUED
-        job["waiting_for"] = known.why(lane, batch_id, run_at=run_at, cost=cost) if queued else None
+        batch_id, run_at, cost, lane, blocked_by = (job.pop(name) for name in POPPED)
+        job["waiting_for"] = None
+        if job["state"] == JobState.QUEUED:
+            job["waiting_for"] = (
+                earlier(conn, job["job"], blocked_by)
+                if blocked_by
+                else known.why(lane, batch_id, run_at=run_at, cost=cost)
+            )
     return found
 
 
@@ -188,8 +210,24 @@ SHOW = text(f"""
 """)
 
 
+#: Jobs before and after one that are named.
+LINKED = 100
+EARLIER = text("""
+    select j.id as job, j.key, j.kind, j.state from links l join jobs j on j.id = l.earlier_id
+    where l.later_id = :job order by j.id
+""")
+# Pieces come after what their recording comes after.
+LATER = text("""
+    select j.id as job, j.key, j.kind, j.state from links l join jobs j on j.id = l.later_id
+    where l.earlier_id = :job and j.parent_id is null order by j.id limit :most
+""")
+
+
 def show(conn: Connection, job: int) -> dict[str, Any] | None:
-    """One job with its attempts, outputs and every change of its state; None if there is no such job."""
+    """One job with its attempts, outputs, every change of its state, and those before and after it (LINKED at most).
+
+    None if there is no such job.
+    """
     found = conn.execute(SHOW, {"job": job}).mappings().first()
     if found is None:
         return None
@@ -197,10 +235,12 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
     enqueued = {"at": row["created_at"], "source": None, "state": JobState.QUEUED, "request": 0, "code": None,
                 "reason": "enqueued"}  # fmt: skip
     history = [enqueued, *(dict(each) for each in conn.execute(EVENTS, {"job": job}).mappings())]
-    names = ("batch", "row", "key", "kind", "model", "state", "priority", "run_at", "remote_id", "cost",
+    names = ("batch", "row", "key", "after", "kind", "model", "state", "priority", "run_at", "remote_id", "cost",
              "possibly_charged", "error_code", "error_message", "args")  # fmt: skip
     waiting = None
-    if row["state"] == JobState.QUEUED:
+    if row["state"] == JobState.QUEUED and row["blocked_by"]:
+        waiting = earlier(conn, job, row["blocked_by"])
+    elif row["state"] == JobState.QUEUED:
         ahead = conn.execute(AHEAD, {"model": row["model"], "priority": row["priority"]}).scalar_one()
         waiting = facts(conn).why(
             row["model"], row["batch_id"], run_at=row["run_at"], cost=row["estimate"], ahead=ahead
@@ -216,6 +256,8 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
         "piece_of": row["parent_id"],
         "problems": row["problems"] or [],
         "pieces": [piece(each) for each in parts],
+        "earlier": [dict(each) for each in conn.execute(EARLIER, {"job": job}).mappings()],
+        "later": [dict(each) for each in conn.execute(LATER, {"job": job, "most": LINKED}).mappings()],
         "attempts": row["attempt"],
         "waiting_for": waiting,
         "history": history,
@@ -239,7 +281,7 @@ def piece(row: Any) -> dict[str, Any]:
 
 
 RESULTS = """
-    select j.row, j.key, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts,
+    select j.row, j.key, j.after, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts,
         {cost} as cost, {charged} as possibly_charged, j.finished_at, o.outputs, {problems} as problems, a.request_id
     from jobs j {family} left join lateral (
         select jsonb_agg(jsonb_build_object(

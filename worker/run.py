@@ -8,19 +8,24 @@ import time
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from pathlib import Path
+
+from pydantic import ValidationError
 
 from models.recordings import STORED
 from models.transitions import AttemptEnd, Claim
 from provider.errors import AnswerLost, ProviderError
-from provider.wire import Request
+from provider.wire import Json, Request
 from worker import verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
+from worker.fields import explain
 from worker.finish import Outcome
 from worker.images import filled
-from worker.kind import Intent
+from worker.kind import Intent, Kind
 from worker.kinds import KINDS
 from worker.storage import SourceAwayError, reading
+from worker.taking import taken
 
 log = logging.getLogger(__name__)
 
@@ -110,9 +115,12 @@ class Said:
 
 
 async def prepared(claim: Claim, desk: Desk) -> Request:
-    """The request, with the files that go with it. Raises ValueError for a file that the API would refuse."""
+    """The request, with the files that go with it. Raises ValueError for what the API would refuse."""
     kind = KINDS[claim.kind]
-    request = kind.request(claim.args, Intent(job_id=claim.job_id, request_id=claim.request_id))
+    args = await taken(claim, desk)
+    if args is not claim.args and claim.parent_id is None:
+        args = await asyncio.to_thread(checked, kind, args)
+    request = kind.request(args, Intent(job_id=claim.job_id, request_id=claim.request_id))
     if request.json is not None:
         request = replace(request, json=await filled(request.json, desk.read_source))
     if request.upload is None or not (source := request.upload.source):
@@ -136,6 +144,15 @@ def check_same(data: bytes, sha256: str | None) -> None:
     """Raise ValueError where a file is not what a schedule found: its next run takes it as it is now."""
     if sha256 not in (None, hashlib.sha256(data).hexdigest()):
         raise ValueError("has changed since it was found")
+
+
+def checked(kind: Kind, args: Json) -> Json:
+    """What came of other jobs is checked as a row is. Raises ValueError."""
+    try:
+        return kind.check(args, Path("/")).jobs[0]
+    except ValidationError as error:
+        told = [explain(each) for each in error.errors(include_url=False)]
+        raise ValueError("; ".join(f"{field}: {message}" if field else message for field, message in told)) from None
 
 
 def unsendable(claim: Claim, error: Exception) -> Outcome:

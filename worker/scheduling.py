@@ -19,9 +19,8 @@ from models.runs import NewRun
 from provider.unwrap import UNSTORABLE
 from worker.addresses import networks, parse
 from worker.cron import MOST, MOST_AGE, before, between, parse_cron, parse_zone, ticks
-from worker.fields import shown
+from worker.fields import explain, shown
 from worker.kinds import KINDS
-from worker.manifest import explain
 from worker.patterns import Patterns, parse_patterns
 from worker.settings import settings
 from worker.storage import Found, PlaceError, open_place

@@ -16,9 +16,15 @@ def check_schema(schema: Json) -> Json:
         if not leads_within(schema, pointer):
             raise ValueError(f"refers to {pointer[:60]!r}, which is not in it; only parts of the schema itself can be")
     try:
-        validator_for(schema).check_schema(schema)
+        validator = validator_for(schema)
+        validator.check_schema(schema)
+        next(iter(validator(schema).iter_errors(None)), None)
     except SchemaError as error:
         raise ValueError(f"is no JSON schema: {error.json_path}: {error.message[:200]}") from None
+    except RecursionError:
+        raise ValueError("refers to itself without an end; take the circle out of its $ref") from None
+    except Exception as error:  # noqa: BLE001 - odd values meet the library's own mistakes
+        raise ValueError(f"is no JSON schema: {type(error).__name__}: {str(error)[:200]}") from None
     return schema
 
 
@@ -51,7 +57,6 @@ def leads_within(schema: Json, pointer: str) -> bool:
 def misfit(text: str, schema: Json | None) -> str | None:
     """Why a text is no JSON, or none that fits the schema; None where it is well."""
     from jsonschema.validators import validator_for  # noqa: PLC0415 - as above
-    from referencing.exceptions import Unresolvable  # noqa: PLC0415 - as above
 
     try:
         value = json.loads(text)
@@ -61,6 +66,6 @@ def misfit(text: str, schema: Json | None) -> str | None:
         return None
     try:
         error = next(iter(validator_for(schema)(schema).iter_errors(value)), None)
-    except Unresolvable as unresolvable:
-        return f"cannot be held against the schema: {unresolvable}"
+    except Exception as odd:  # noqa: BLE001 - such as a circle that only some values go round
+        return f"cannot be held against the schema: {type(odd).__name__}: {str(odd)[:200]}"
     return None if error is None else f"does not fit the schema: {error.json_path}: {error.message[:200]}"

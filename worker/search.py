@@ -12,8 +12,8 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from models.state import JobState
-from worker.reasons import facts
-from worker.report import CHARGED, COST, FAMILY, MODEL
+from worker.reasons import earlier, facts
+from worker.report import CHARGED, COST, FAMILY, MODEL, SUBJECT
 
 #: Rows that one page looks at. Their input has to be read where a text is looked for.
 SCAN, SCAN_TEXT = 20_000, 5_000
@@ -80,8 +80,8 @@ LOOKED_AT = """
 ROWS = text(f"""
     select j.id as job, b.name as batch, j.batch_id, j.row, j.key, j.kind, {MODEL} as model, j.state,
         j.attempt as attempts, {COST} as cost, {CHARGED} as possibly_charged, j.model as lane, j.error_code,
-        j.error_message, j.created_at, j.dispatched_at, j.finished_at, j.run_at, j.estimate, j.parent_id,
-        left(coalesce(j.args ->> 'prompt', j.args ->> 'file', cast(j.args as text)), 300) as subject,
+        j.error_message, j.created_at, j.dispatched_at, j.finished_at, j.run_at, j.blocked_by, j.estimate, j.parent_id,
+        left({SUBJECT}, 300) as subject,
         extract(epoch from coalesce(j.finished_at, now()) - j.dispatched_at) as took_s
     from unnest(cast(:ids as bigint[])) with ordinality as w (id, place)
     join jobs j on j.id = w.id left join batches b on b.id = j.batch_id {FAMILY}
@@ -199,8 +199,11 @@ def rows(conn: Connection, ids: Sequence[int]) -> list[dict[str, Any]]:
     known = facts(conn)
     found = [dict(row) for row in conn.execute(ROWS, {"ids": list(ids)}).mappings()]
     for job in found:
-        queued = job["state"] == JobState.QUEUED
-        job["waiting_for"] = (
-            known.why(job["lane"], job["batch_id"], run_at=job["run_at"], cost=job["estimate"]) if queued else None
-        )
+        job["waiting_for"] = None
+        if job["state"] == JobState.QUEUED:
+            job["waiting_for"] = (
+                earlier(conn, job["job"], job["blocked_by"])
+                if job["blocked_by"]
+                else known.why(job["lane"], job["batch_id"], run_at=job["run_at"], cost=job["estimate"])
+            )
     return found

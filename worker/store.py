@@ -16,7 +16,7 @@ from worker import verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
-from worker.kind import Output, Outputs, Result, UnreadableAnswerError
+from worker.kind import Output, Outputs, Result, UnreadableAnswerError, read_answer
 from worker.kinds import KINDS
 from worker.media import BadDownloadError, check_download, sniff, suffix_for
 from worker.storage import TooLargeError
@@ -80,7 +80,7 @@ async def found_in(fetch: Fetch, desk: Desk) -> Result:
     """What there is to store: what the answer names, or, for a recording, its pieces' texts put together."""
     answer = unwrap(read_body(fetch.answer))
     if fetch.remote_id != PIECES:
-        return KINDS[fetch.kind].read(answer, fetch.args)
+        return read_answer(KINDS[fetch.kind], answer, fetch.args)
     from worker.gather import transcript_of  # noqa: PLC0415 - numpy, for recordings alone
 
     return await asyncio.to_thread(transcript_of, desk.writer.engine, fetch.job_id, answer)

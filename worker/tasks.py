@@ -19,6 +19,7 @@ from worker.app import (
     DISPATCH,
     FETCH,
     INTAKE,
+    MEND,
     POLL,
     PUBLISH,
     RESCUE,
@@ -91,6 +92,12 @@ def deliver() -> None:
 def sweep() -> None:
     """Delete what downloads left half-way, and old messages; keep what is old more coarsely."""
     wiring().sweep()
+
+
+@app.task(name=MEND)
+def mend() -> None:
+    """Let go of jobs that wait for what has ended."""
+    wiring().mend()
 
 
 @app.task(name=SCHEDULES)

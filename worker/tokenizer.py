@@ -34,7 +34,10 @@ MODELS = frozenset({COUNTS, COUNTS_SHOWN, "glm-4.5"})
 
 @dataclass(slots=True)
 class Sample:
-    """Some rows of all that pass, each as likely as any other, and the same for the same file."""
+    """Some rows of all that it can count, each as likely as any other, and the same for the same file.
+
+    It cannot count rows of other kinds, and those that take what an earlier row makes.
+    """
 
     rows: list[Row] = field(default_factory=list)
     passed: int = 0
@@ -43,6 +46,9 @@ class Sample:
     def of(self, rows: Iterator[Row]) -> Iterator[Row]:
         chance = random.Random(0)
         for row in rows:
+            if row.kind not in KINDS or row.uses:
+                yield row
+                continue
             self.passed += 1
             self.estimate += row.estimate
             if len(self.rows) < SAMPLE:

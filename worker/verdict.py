@@ -18,7 +18,17 @@ from provider.rulings import NOT_SENT
 from provider.wire import Answer
 from worker.backoff import backoff_s
 from worker.finish import Effect, Outcome, Pause, Rest, Shrink
-from worker.kind import Kind, OnUnknown, Output, Outputs, Pending, Remote, RemoteFailed, UnreadableAnswerError
+from worker.kind import (
+    Kind,
+    OnUnknown,
+    Output,
+    Outputs,
+    Pending,
+    Remote,
+    RemoteFailed,
+    UnreadableAnswerError,
+    read_answer,
+)
 from worker.media import url_life_s
 from worker.pollplan import next_poll_s
 from worker.tariff import Price, TokenPrice, cost_of
@@ -76,7 +86,7 @@ def answered(
         number=claim.number, outcome="answered", http_status=answer.http_status, answer=answer.raw, cost=cost
     )
     try:
-        result = kind.read(answer.body, claim.args)
+        result = read_answer(kind, answer.body, claim.args)
     except UnreadableAnswerError as error:
         return Outcome(unreadable(start(claim), end, cost, error))
     match result:
@@ -103,7 +113,10 @@ def answered(
 
 def true_cost(kind: Kind, answer: Answer, price: Price | None, estimate: Decimal) -> Decimal:
     """US dollars: by the tokens that the answer counts; the estimate, where it counts none."""
-    tokens = kind.usage(answer.body) if kind.usage else None
+    try:
+        tokens = kind.usage(answer.body) if kind.usage else None
+    except Exception:  # noqa: BLE001 - as an answer that counts none
+        tokens = None
     return estimate if tokens is None or not isinstance(price, TokenPrice) else cost_of(price, tokens=tokens)
 
 
@@ -293,7 +306,7 @@ def polled(
 ) -> Outcome:  # fmt: skip
     """The provider said how far it is."""
     try:
-        result = kind.read(answer.body, poll.args)
+        result = read_answer(kind, answer.body, poll.args)
     except UnreadableAnswerError as error:
         # The work is paid for; what cannot be read now may be there at the next poll.
         again = poll_again(poll, rules, chance=chance, error=("unreadable_answer", str(error)))

@@ -1,5 +1,6 @@
 """Why queued jobs wait, in words. Pure: the facts are read by `reasons`."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -78,3 +79,14 @@ def until(end: datetime | None, *, probing: bool = False) -> str:
 def later(first: datetime) -> str:
     """What jobs whose time has not come wait for."""
     return f"time: the next runs at {first:%Y-%m-%d %H:%M:%S %Z}"
+
+
+#: What jobs wait for that come after others, all together; and those of them that a held one holds up.
+FOLLOWS = "after: the jobs that they come after"
+BEHIND_HELD = "after: held jobs, which need a decision"
+
+
+def after(earlier: Sequence[tuple[str, str]], of: int) -> str:
+    """What one job waits for. `earlier`: (name, state) of some of the jobs; `of`: how many there are."""
+    more = f" and {of - len(earlier)} more" if of > len(earlier) else ""
+    return f"after: {', '.join(f'{name} ({state})' for name, state in earlier)}{more}"

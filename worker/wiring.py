@@ -27,7 +27,7 @@ from worker.pulse import Pulse
 from worker.pulse import forget as forget_workers
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
-from worker.upkeep import deliver, disk, ends, fetches, intake, publish, rescue, schedules, tallies
+from worker.upkeep import deliver, disk, ends, fetches, intake, mend, publish, rescue, schedules, tallies
 from worker.verdict import PollRules
 from worker.watchdog import Watchdog
 from worker.webhooks.post import Post
@@ -129,6 +129,10 @@ class Wiring:
 
     def tally(self) -> None:
         tallies.tally(self.desk.writer.engine)
+
+    def mend(self) -> None:
+        writer = self.desk.writer
+        writer.publisher.publish(mend.mend(writer.engine, hint_lease_s=writer.hint_lease_s))
 
     def schedules(self) -> None:
         for ready in schedules.tick(self.desk.writer.engine):

@@ -30,6 +30,7 @@ VIEWS: dict[str, tuple[str, str, dict[str, tuple[str, str]]]] = {
             "batch": ("b.name", "Its batch's name."),
             "row": ("j.row", "Its row in the manifest."),
             "key": ("j.key", "The user's name for it."),
+            "after": ("j.after", "Keys of the jobs that it comes after; null: none."),
             "kind": ("j.kind", "image, video, transcription, chat, …"),
             "model": ("case when j.model = 'cut' then j.args ->> 'model' else j.model end", "The model."),
             "state": ("j.state", "queued, dispatched, running, waiting, storing, held, succeeded, failed, cancelled."),

@@ -25,7 +25,7 @@ def enqueue_mixed(core: Core) -> int:
     return 7
 
 
-@pytest.mark.parametrize("name", [name for each in JOBS for name in (each, f"{each}@3")])
+@pytest.mark.parametrize("name", [*JOBS, *(pytest.param(f"{each}@3", marks=pytest.mark.soak) for each in JOBS)])
 def test_a_crash_loses_nothing_and_buys_nothing_in_silence(core: Core, name: str) -> None:
     jobs = enqueue_mixed(core)
     code = core.work(MEDIAJOBS_FAILPOINT=name)

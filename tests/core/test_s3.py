@@ -92,6 +92,24 @@ def test_files_come_from_a_bucket_and_go_to_one(core: Core, aws: dict[str, str],
     assert all(file.stat().st_size for file in files)
 
 
+def test_what_comes_after_takes_its_input_from_the_bucket(core: Core, aws: dict[str, str], bucket: Any) -> None:
+    bucket.put_object(Key="in/a.wav", Body=wav(speak(["amber", "ocean"])))
+    core.environment = {**aws, "MEDIAJOBS_OUTPUTS_URL": "s3://media/out"}
+    core.enqueue(
+        "image",
+        {"key": "fox", "prompt": "a fox", "size": "768x1344"},
+        {"key": "film", "kind": "video", "prompt": "it runs", "image_url": "{{ output }}", "after": "fox"},
+        {"key": "talk", "kind": "transcription", "file": "s3://media/in/a.wav"},
+        {"key": "said", "kind": "chat", "model": "glm-4.6v", "max_tokens": 500, "after": ["fox", "talk"],
+         "prompt": "What of {{ srt of talk }}?", "images": "{{ output of fox }}"},
+    )  # fmt: skip
+    assert core.work() == 0, core.log()
+    assert set(core.states().values()) == {"succeeded"}, core.rows("select key, error_message from jobs")
+    [said] = core.rows("select text from outputs o join jobs j on j.id = job_id where key = 'said' and role = 'text'")
+    assert "amber ocean" in said.text
+    assert "768x1344" in said.text
+
+
 def test_the_doctor_writes_to_the_bucket(aws: dict[str, str], bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in aws.items():
         monkeypatch.setenv(name, value)

@@ -44,7 +44,9 @@ def transcripts(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder).with_suffix(".wav")): path.read_text() for path in folder.rglob("*.txt")}
 
 
-@pytest.mark.parametrize("name", [name for each in SCHEDULES for name in (each, f"{each}@2")])
+@pytest.mark.parametrize(
+    "name", [*SCHEDULES, *(pytest.param(f"{each}@2", marks=pytest.mark.soak) for each in SCHEDULES)]
+)
 def test_a_kill_at_any_moment_loses_nothing_and_does_nothing_twice(core: Core, name: str) -> None:
     source = core.folder / "in"
     put_recordings(source)

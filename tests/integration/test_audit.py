@@ -66,6 +66,12 @@ def charge(key: str | None = None, request_id: str | None = None) -> dict[str, A
 
 EVENT = "insert into events (job_id, at, source, target, number) values ({id}, now(), '{source}', '{target}', 1)"
 ATTEMPT = "insert into attempts (job_id, number, fence, request_id, outcome) values ({id}, 2, 9, 'r2', 'answered')"
+#: Another job, which this one comes after.
+EARLIER = """with e as (
+        insert into jobs (kind, model, args, state, finished_at)
+        values ('image', 'x', '{{{{}}}}', '{state}', case '{state}' when 'failed' then now() end) returning id
+    ) insert into links (earlier_id, later_id) select id, {{id}} from e"""
+WAITS = "update jobs set state = 'queued', blocked_by = {waits}, finished_at = null where id = {{id}}"
 #: what is planted → what the auditor says
 VIOLATIONS = {
     "not ended": ("insert into jobs (kind, model, args) values ('image', 'x', '{{}}')", "has not ended: it is queued"),
@@ -87,6 +93,19 @@ VIOLATIONS = {
         """insert into events (job_id, at, source, target, number)
         select {id}, now() - interval '1 hour', 'queued', 'dispatched', 1 from generate_series(1, 6)""",
         "at once, 5 are allowed",
+    ),
+    "one that waits for none": (WAITS.format(waits=1), "says that it waits for 1 jobs, it waits for none"),
+    "one that ran too early": (
+        EARLIER.format(state="queued"),
+        "ran, but 1 jobs that it comes after have not succeeded",
+    ),
+    "one that waits in vain": (
+        EARLIER.format(state="failed") + ";" + WAITS.format(waits=1),
+        "waits for 1 jobs that did not succeed",
+    ),
+    "a wrong count": (
+        EARLIER.format(state="queued") + ";" + WAITS.format(waits=2),
+        "says that it waits for 2 jobs, it waits for 1",
     ),
     "an older fence": (ATTEMPT.replace("9", "1"), "was made under an older fence than the one before"),
 }

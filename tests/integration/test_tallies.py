@@ -4,8 +4,8 @@ from datetime import UTC, datetime, timedelta
 
 from sqlalchemy import Engine, text
 
-from models import counting
-from models.interventions import Selection, preview, retry
+from models import counting, pipelines
+from models.interventions import Selection
 from web.queries.standing import standing
 from worker import report
 from worker.audit import tallies as wrong
@@ -118,8 +118,8 @@ def test_pieces_of_recordings_are_no_jobs_of_the_users(engine: Engine) -> None:
         found = search(conn, Search(model="glm-asr-2512"))
         assert [(job["job"], float(job["cost"])) for job in found.jobs] == [(1, 0.02)]
         chosen = Selection(model="glm-asr-2512", state="failed")
-        assert preview(conn, "retry", chosen).jobs == 1
-        assert [each.job_id for each in retry(conn, chosen)] == [1, 3]
+        assert pipelines.preview(conn, "retry", chosen).jobs == 1
+        assert [each.job_id for each in pipelines.retry(conn, chosen)] == [1, 3]
 
 
 def test_old_history_is_kept_by_the_hour_then_by_the_day(engine: Engine) -> None:

@@ -52,6 +52,19 @@ def manifest(folder: Path, rows: int, **fields: object) -> None:
     (folder / "m.jsonl").write_text("\n".join(lines))
 
 
+def test_rows_of_other_kinds_and_what_takes_from_other_rows_are_not_counted(submit: Submit, tmp_path: Path) -> None:
+    rows = [
+        {"key": "a", "prompt": "What is fog?", "max_tokens": 10},
+        {"key": "b", "kind": "image", "prompt": "fog"},
+        {"key": "c", "prompt": "Shorter: {{ text }}", "max_tokens": 10, "after": "a"},
+    ]
+    (tmp_path / "m.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    said = submit("--kind", "chat", "--dry-run", "--tokenize")
+    assert said.exit_code == 0, said.stderr
+    assert "3 jobs would be enqueued" in said.stdout
+    assert "1 of 1 row take" in said.stdout
+
+
 def test_a_forecast_by_the_tokenizer(submit: Submit, api: SandboxProcess, tmp_path: Path) -> None:
     manifest(tmp_path, 3, prompt="What is fog? " * 500, max_tokens=1000)
     said = submit("--kind", "chat", "--dry-run", "--tokenize")
@@ -92,7 +105,7 @@ def test_of_many_rows_some_are_asked_about(submit: Submit, api: SandboxProcess, 
 
 
 def test_every_row_may_be_in_the_sample() -> None:
-    rows = [Row(args={"model": "glm-4.6"}, row=number) for number in range(1000)]
+    rows = [Row(args={"model": "glm-4.6"}, row=number, kind="chat") for number in range(1000)]
     sample = Sample()
     assert list(sample.of(iter(rows))) == rows
     assert len(sample.rows) == SAMPLE

@@ -9,7 +9,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import Session
 
-from models import interventions, leases, slots, transitions
+from models import interventions, leases, pipelines, slots, transitions
 from models.interventions import Selection
 from models.limit import ACCOUNT
 from models.state import JobState
@@ -222,7 +222,7 @@ def test_retry_does_not_buy_again_what_is_paid(engine: Engine) -> None:
         move = Move(job_id=fetch.job_id, fence=fetch.fence, source=JobState.STORING, target=JobState.FAILED,
                     error_code="download_failed")  # fmt: skip
         finish(conn, [Outcome(move)], lease_s=5)
-        changed = interventions.retry(conn, Selection(batch=1))
+        changed = pipelines.retry(conn, Selection(batch=1))
     assert {each.job_id: each.state for each in changed} == {answered.job_id: "storing", refused.job_id: "queued"}
 
 

@@ -125,6 +125,19 @@ def test_a_lost_answer_of_a_paid_call_is_asked_nowhere_else(api: SandboxProcess,
     assert api.summary()["received"] == 2
 
 
+@pytest.mark.parametrize("fault", ["reset_after", "bad_gateway_after"])
+def test_a_paid_call_that_is_lost_in_the_other_format_is_lost(
+    api: SandboxProcess, memory: PostgresFormats, engine: Engine, fault: str
+) -> None:
+    """The first format's 404 says that nothing was sent; the second one's answer counts."""
+    api.change("config", formats="old")
+    api.play({"fault": fault, "match": {"endpoint": "agent"}})
+    with pytest.raises(AnswerLost):
+        send(api, memory, TRANSLATION)
+    assert api.summary()["charged"] == 1
+    assert known(engine) == {}
+
+
 def test_each_provider_has_its_own(api: SandboxProcess, engine: Engine) -> None:
     api.change("config", formats="old")
     base = f"{api.url}/echo"

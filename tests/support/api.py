@@ -42,7 +42,7 @@ class Api:
         rows: list[Row] = []
         for number, prompt in enumerate(prompts, 1):
             found = KINDS[kind].check({"prompt": prompt, **fields}, Path.cwd())
-            rows += split(found, number=number, order=number, own={"key": f"{prompt}-key"})
+            rows += split(found, KINDS[kind], number=number, order=number, own={"key": f"{prompt}-key"})
         ids: list[int] = []
         with Session(self.engine) as session:
             insert_rows(session, batch, kind, rows, job_ids=ids)

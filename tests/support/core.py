@@ -14,6 +14,7 @@ from sqlalchemy.orm import Session
 from sandbox.process import SandboxProcess
 from worker.actions import Selection, resolve, retry
 from worker.audit import against_ledger, audit
+from worker.fields import OWN
 from worker.kinds import KINDS
 from worker.producer import Row, insert_rows, split
 from worker.reasons import waiting_for
@@ -47,10 +48,13 @@ class Core:
         rows: list[Row] = []
         for number, given in enumerate(inputs, 1):
             key = given.get("key") or f"{kind}-{batch}-{number}"
-            rest = {name: value for name, value in given.items() if name not in {"key", "priority", "run_at"}}
-            if "prompt" in rest and kind != "transcription":
+            one = KINDS[given.get("kind", kind)]
+            own = {name: parse(given[name]) for name, parse in OWN.items() if name in given}
+            rest = {name: value for name, value in given.items() if name not in OWN}
+            if "prompt" in rest and one.name != "transcription":
                 rest["prompt"] = f"{rest['prompt']} [[key:{key}]]"
-            rows += split(KINDS[kind].check(rest, self.folder), number=number, order=number, own={**given, "key": key})
+            found = one.check(rest, self.folder)
+            rows += split(found, one, number=number, order=number, own={**own, "key": key})
         ids: list[int] = []
         with Session(self.engine) as session:
             insert_rows(session, batch, kind, rows, job_ids=ids)

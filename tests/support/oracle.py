@@ -4,7 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 FREE = Decimal(0)
-ENDED = {"succeeded", "failed", "cancelled"}
+LOST = {"failed", "cancelled"}
+ENDED = {"succeeded", *LOST}
 
 
 @dataclass
@@ -48,6 +49,10 @@ class Job:
     keeps_result: bool = False
     #: Whose claim it is now.
     holder: object = None
+    #: Ids of the jobs that it comes after.
+    after: tuple[int, ...] = ()
+    #: It ended because one of those did.
+    given_up: bool = False
 
     # -- its life --------------------------------------------------------------------------------------
 
@@ -102,8 +107,8 @@ class Job:
         self.crashes += 1
         self.go("failed" if self.crashes == 2 else "queued" if again else "held")
 
-    def adopt(self) -> None:
-        """Use a late answer, if none is in use and no other call is under way."""
+    def adopt(self) -> bool:
+        """Use a late answer, if none is in use and no other call is under way; tells whether it did."""
         late = [number for number, call in self.calls.items() if call.late]
         idle = self.state in {"queued", "dispatched", "held"} or (self.state == "failed" and self.paid is None)
         if late and idle and not self.cancelling:
@@ -112,6 +117,8 @@ class Job:
             self.paid = late[0]
             self.result = self.result or not call.remote
             self.put("waiting" if call.remote else "storing")
+            return True
+        return False
 
     def task_failed(self, number: int, *, live: bool) -> None:
         """At the provider; whether that is billed nobody knows. What an old poll heard changes nothing."""
@@ -137,7 +144,7 @@ class Job:
             self.put("cancelled")
 
     def retry(self) -> None:
-        if self.state not in {"failed", "cancelled"}:
+        if self.state not in LOST:
             return
         call = self.calls.get(self.paid or len(self.calls), Call())
         if not call.charged or (self.output_lost and not call.remote):
@@ -147,7 +154,7 @@ class Job:
         if state == "queued":
             self.paid, self.result = None, False
         self.crashes, self.cancelling, self.keeps_result, self.asked_again = 0, False, False, False
-        self.output_lost = False
+        self.output_lost = self.given_up = False
         self.put(state)
 
     def resolve(self, state: str) -> None:
@@ -178,3 +185,40 @@ class Job:
     @property
     def reserved(self) -> Decimal:
         return self.price if self.state in {"dispatched", "running"} else FREE
+
+
+class Jobs(dict[int, Job]):
+    """All jobs by their ids, and what each means for those that come after it."""
+
+    def waits(self, job: Job) -> bool:
+        return job.state == "queued" and any(self[each].state != "succeeded" for each in job.after)
+
+    def give_up(self) -> None:
+        """End what waits for what has ended without success."""
+        for job in self.values():  # what comes later has a higher id
+            lost = [self[each].state for each in job.after if self[each].state in LOST]
+            if job.state == "queued" and lost:
+                job.put(lost[0])
+                job.given_up = True
+
+    def retry(self, job_id: int) -> None:
+        if self[job_id].state in LOST:
+            for each in self.pool({job_id}):
+                self[each].retry()
+
+    def adopt(self) -> None:
+        if taken := {job_id for job_id, job in self.items() if job.adopt()}:
+            for each in self.pool(taken) - taken:
+                self[each].retry()
+
+    def pool(self, chosen: set[int]) -> set[int]:
+        """These and what ended for their sake, but for what still comes after one that is lost."""
+        below = set(chosen)
+        for job_id, job in self.items():
+            if below.intersection(job.after):
+                below.add(job_id)
+        pool = chosen | {each for each in below if self[each].given_up}
+        for job_id in sorted(pool):
+            if any(self[each].state in LOST and each not in pool for each in self[job_id].after):
+                pool.remove(job_id)
+        return pool

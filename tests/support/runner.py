@@ -19,7 +19,10 @@ from worker.wiring import Wiring, build, report
 log = logging.getLogger(__name__)
 
 TICK_S = 0.1
-LEFT = text("select count(*) from jobs where state not in ('succeeded', 'failed', 'cancelled', 'held')")
+#: What comes after a held job waits with it.
+LEFT = text("""
+    select count(*) from jobs where state not in ('succeeded', 'failed', 'cancelled', 'held') and blocked_by = 0
+""")
 STAGES = {"run": run.run, "store": store.store, "cut": cut.cut}
 
 

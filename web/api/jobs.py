@@ -11,7 +11,8 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from models import interventions
-from models.interventions import Preview, preview
+from models.interventions import Preview
+from models.pipelines import preview
 from models.state import JobState
 from web.access import Operator, Viewer
 from web.api import shapes

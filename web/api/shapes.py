@@ -116,8 +116,20 @@ class Piece(Shape):
     text: str | None
 
 
+class Linked(Shape):
+    """A job that another one comes after, or that comes after it."""
+
+    job: int
+    key: str | None = Field(examples=["fox"])
+    kind: str
+    state: JobState
+
+
 class Job(Shape):
-    """A job with all that happened to it. `partial`: what a stream has said so far."""
+    """A job with all that happened to it. `partial`: what a stream has said so far.
+
+    `earlier`: what it comes after; `later`: what comes after it, the first hundred.
+    """
 
     job: int
     batch: str | None
@@ -140,6 +152,8 @@ class Job(Shape):
     piece_of: int | None
     problems: list[str] = Field(description="What was found wrong with a recording's file.")
     pieces: list[Piece]
+    earlier: list[Linked]
+    later: list[Linked]
     history: list[Step]
     requests: list[Request]
     outputs: list[Output]
@@ -315,10 +329,10 @@ class Upload(Shape):
 
 
 class RowProblem(Shape):
-    """What is wrong with a row. `line`: where it begins in the file; `field`: null where it is the row as a whole."""
+    """What is wrong with a row. `line`: where it begins, if known; `field`: null where it is the whole row."""
 
     row: int | None = Field(examples=[3])
-    line: int = Field(examples=[4])
+    line: int | None = Field(default=None, examples=[4])
     field: str | None = Field(examples=["size"])
     message: str
 

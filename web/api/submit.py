@@ -2,6 +2,7 @@
 
 import io
 import json
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -28,9 +29,10 @@ from worker.folders import Uploads
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, Record, format_of, read
 from worker.manifest import checked as checked_row
+from worker.pipeline import AfterError, Misplaced
 from worker.producer import insert_rows
 from worker.settings import settings
-from worker.submission import Foreseen, Order, RefusedError, Sieve, foresee
+from worker.submission import Forecast, Order, RefusedError, Sieve, foresee
 
 router = APIRouter(tags=["batches"])
 
@@ -47,7 +49,9 @@ def known_kind(kind: str) -> str:
 class Submission(Asked):
     """What holds for all rows; in the query, in a form, or beside `rows` in JSON."""
 
-    kind: str = Field(description="What the rows are.", examples=["image"])
+    kind: str | None = Field(
+        default=None, description="What the rows are that do not say it themselves.", examples=["image"]
+    )
     batch: str | None = Field(default=None, description="Name; the same name and rows again add only what is missing.")
     model: str | None = Field(default=None, description="For rows that name none.")
     priority: int = Field(default=0, ge=-1000, le=1000, description="Higher runs first.")
@@ -59,8 +63,8 @@ class Submission(Asked):
 
     @field_validator("kind")
     @classmethod
-    def _kind(cls, given: str) -> str:
-        return known_kind(given)
+    def _kind(cls, given: str | None) -> str | None:
+        return None if given is None else known_kind(given)
 
     @field_validator("batch")
     @classmethod
@@ -159,7 +163,7 @@ def take_in(
         skip_invalid=asked.skip_invalid,
     )  # fmt: skip
     form: Format = asked.format or "jsonl"
-    found = read(file, form, KINDS[asked.kind], folder, model=asked.model)
+    found = read(file, form, KINDS[asked.kind] if asked.kind else None, folder, model=asked.model)
     sieve = Sieve(found, priority=asked.priority)
 
     def do() -> shapes.Submitted:
@@ -172,7 +176,7 @@ def take_in(
 
     try:
         if asked.dry_run:
-            foreseen = foresee(doing.session.connection(), asked.kind, sieve)
+            foreseen = foresee(doing.session.connection(), sieve, sieve, asked.batch)
             return answered(foretold(foreseen, sieve), 200)
         return doing.once(caller, asked.model_dump_json() + mark, do, status=201)
     except (RefusedError, ManifestError) as error:
@@ -191,7 +195,7 @@ def problems(sieve: Sieve) -> list[shapes.RowProblem]:
     return [shapes.RowProblem.model_validate(each) for each in sieve.problems]
 
 
-def foretold(models: list[Foreseen], sieve: Sieve) -> shapes.Foreseen:
+def foretold(models: list[Forecast], sieve: Sieve) -> shapes.Foreseen:
     return shapes.Foreseen(
         jobs=sum(each.jobs for each in models),
         cost=sum((each.cost for each in models if each.cost is not None), Decimal(0)),
@@ -214,6 +218,7 @@ class OneJob(Asked):
     input: dict[str, Any] = Field(examples=[{"prompt": "a paper boat", "size": "1024x1024"}])
     key: str | None = Field(default=None, description="The same key again is the same job.")
     batch: str | None = None
+    after: list[str] | None = Field(default=None, description="Keys of jobs of the batch that go first.")
     priority: int | None = None
     run_at: str | None = Field(default=None, description="Not before then; without a zone it is UTC.")
 
@@ -231,22 +236,29 @@ class OneJob(Asked):
 @router.post("/jobs", status_code=201, response_model=shapes.Enqueued, tags=["jobs"])
 def enqueue(doing: Doing, wired: Wired, caller: Operator, asked: OneJob) -> Response:
     """Enqueue one job; for an image with `n`, n jobs."""
-    own = asked.model_dump(include={"key", "priority", "run_at"})
+    own = asked.model_dump(include={"key", "after", "priority", "run_at"})
     record = Record(1, 1, {**asked.input, **own})
     found = list(checked_row(record, KINDS[asked.kind], uploads(wired.settings, wired.storage), None, {}))
     if wrong := [each for each in found if isinstance(each, Problem)]:
-        told = [{"field": each.field, "message": each.message} for each in wrong]
-        raise ProblemError(422, "invalid_input", "; ".join(f"{e['field']}: {e['message']}" for e in told), errors=told)
+        raise invalid(wrong)
     rows = [replace(row, row=None) for each in found if isinstance(each, Good) for row in each.rows]
 
     def do() -> shapes.Enqueued:
         ids: list[int] = []
-        insert_rows(doing.session, asked.batch, asked.kind, rows, job_ids=ids)
+        try:
+            insert_rows(doing.session, asked.batch, asked.kind, rows, job_ids=ids)
+        except AfterError as error:
+            raise invalid(error.found) from None
         subject = f"job {ids[0]}" if len(ids) == 1 else f"{len(ids)} jobs"
         doing.operator(caller).note("submit", subject, jobs=len(ids), kind=asked.kind, batch=asked.batch, ids=ids)
         return shapes.Enqueued(jobs=ids)
 
     return doing.once(caller, asked.model_dump_json(), do, status=201)
+
+
+def invalid(wrong: Sequence[Problem | Misplaced]) -> ProblemError:
+    told = [{"field": each.field, "message": each.message} for each in wrong]
+    return ProblemError(422, "invalid_input", "; ".join(f"{e['field']}: {e['message']}" for e in told), errors=told)
 
 
 @router.get("/kinds")

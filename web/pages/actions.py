@@ -7,7 +7,7 @@ from fastapi import APIRouter, Depends, Form, Query, Response
 from pydantic import BaseModel, ConfigDict
 from sqlalchemy import text
 
-from models import interventions
+from models import interventions, pipelines
 from models.interventions import Selection
 from models.limit import ACCOUNT
 from models.state import JobState
@@ -77,7 +77,7 @@ def done(counts: Counts, what: str) -> Response:
 
 
 def dialog(database: Database, action: str, chosen: Chosen, **more: Any) -> Response:
-    found = interventions.preview(database.connection(), action, chosen.selection)
+    found = pipelines.preview(database.connection(), action, chosen.selection)
     return page(f"actions/{action}.html", chosen=chosen, found=found, most=interventions.MOST, **more)
 
 

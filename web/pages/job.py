@@ -30,7 +30,8 @@ RECORDING = text("select kind, args from jobs where id = :job")
 NOW = text("select now(), (select id from batches where name = :batch)")
 
 
-@live("job", "job/head.html", "job/output.html", "job/phases.html", "job/history.html", "job/requests.html")
+@live("job", "job/head.html", "job/output.html", "job/phases.html", "job/history.html", "job/requests.html",
+      "job/order.html")  # fmt: skip
 def read(conn: Connection, query: Query, wired: Parts) -> dict[str, Any]:
     job = positive(query.get("id"), "id") or 0
     found = report.show(conn, job)

@@ -21,7 +21,7 @@ from worker.kinds import KINDS
 from worker.manifest import Format, ManifestError, format_of, read
 from worker.operating import Operator
 from worker.producer import KeyTakenError
-from worker.submission import Foreseen, Order, RefusedError, Sieve, foresee
+from worker.submission import Forecast, Order, RefusedError, Sieve, foresee
 
 router = APIRouter()
 
@@ -47,7 +47,7 @@ def submit(
     wired: Wired,
     caller: MayOperate,
     *,
-    kind: Annotated[str, Form()],
+    kind: Annotated[str, Form()] = "",
     do: Annotated[Literal["check", "submit"], Form()] = "check",
     batch: Annotated[str, Form(max_length=200)] = "",
     model: Annotated[str, Form()] = "",
@@ -56,7 +56,7 @@ def submit(
     skip: Annotated[bool, Form()] = False,
     file: UploadFile | None = None,
 ) -> Response:
-    if kind not in KINDS:
+    if kind and kind not in KINDS:
         return refused(f"{kind!r} is no kind of job")
     stream, form_, stem = source_of(file, typed)
     if form_ is None:
@@ -67,11 +67,11 @@ def submit(
         return refused(f"the batch cannot be called so: {error}")
     amount = amount_of(budget) if budget.strip() else None
     folder = uploads(wired.settings, wired.storage)
-    sieve = Sieve(read(stream, form_, KINDS[kind], folder, model=model.strip() or None))
+    sieve = Sieve(read(stream, form_, KINDS[kind] if kind else None, folder, model=model.strip() or None))
     try:
         if do == "check":
-            return checked(foresee(database.connection(), kind, sieve), sieve, name, skip=skip)
-        order = Order(batch=name, kind=kind, budget=amount, skip_invalid=skip)
+            return checked(foresee(database.connection(), sieve, sieve, name), sieve, name, skip=skip)
+        order = Order(batch=name, kind=kind or None, budget=amount, skip_invalid=skip)
         added = Operator(database, caller.actor).submit(order, sieve)
     except (ManifestError, KeyTakenError, RefusedError) as error:
         database.rollback()
@@ -86,7 +86,7 @@ def refused(why: str, sieve: Sieve | None = None) -> Response:
     return page("submit/problems.html", status=422, message=f"{why}; nothing was enqueued.", sieve=sieve)
 
 
-def checked(models: list[Foreseen], sieve: Sieve, batch: str, *, skip: bool) -> Response:
+def checked(models: list[Forecast], sieve: Sieve, batch: str, *, skip: bool) -> Response:
     """What it would cost, and how long it would take; models run side by side."""
     took = in_words(max((each.took_s for each in models), default=0.0))
     return page("submit/checked.html", models=models, sieve=sieve, batch=batch, skip=skip, took=took)

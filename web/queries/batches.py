@@ -9,9 +9,9 @@ from sqlalchemy import Connection, text
 
 from models import counting
 from models.state import JobState
-from web.queries.standing import Standing, by_batch
+from web.queries.standing import Standing, by_batch, following
 from worker.reasons import budget_states, facts
-from worker.waiting import BudgetState
+from worker.waiting import FOLLOWS, BudgetState
 
 PAGE = 25
 RATE_S = 120
@@ -183,7 +183,7 @@ LAST = text(f"""
 #: The head of each model's queue in a batch says what the others behind it wait for.
 HEAD = text("""
     select run_at, estimate from jobs
-    where state = 'queued' and model = :model and coalesce(batch_id, 0) = :batch
+    where state = 'queued' and blocked_by = 0 and model = :model and coalesce(batch_id, 0) = :batch
     order by (-priority), run_at, id limit 1
 """)
 PIECES_TOO = text("""
@@ -193,12 +193,13 @@ PIECES_TOO = text("""
 
 
 def waiting(conn: Connection, row: BatchRow) -> list[tuple[str, int]]:
-    """What its queued jobs wait for, by the first of each model."""
+    """What its queued jobs wait for: others before them or, by the first of each model, for what that waits."""
     known = facts(conn)
-    found: dict[str, int] = {}
+    behind = following(conn, row.id)
+    found = {FOLLOWS: sum(behind.values())} if behind else {}
     for lane in conn.execute(PIECES_TOO, {"batch": row.id}).all():
         head = conn.execute(HEAD, {"batch": row.id, "model": lane.model}).first()
-        if head is not None:
+        if head is not None and (jobs := lane.jobs - behind.get(lane.model, 0)) > 0:
             reason = known.why(lane.model, row.id, run_at=head.run_at, cost=head.estimate)
-            found[reason] = found.get(reason, 0) + lane.jobs
+            found[reason] = found.get(reason, 0) + jobs
     return sorted(found.items(), key=lambda each: -each[1])

@@ -12,7 +12,7 @@ from sqlalchemy import Connection, text
 from models import counting
 from models.limit import ACCOUNT, CUT
 from models.state import JobState
-from web.queries.standing import Standing, standing
+from web.queries.standing import Standing, following, standing
 from worker.kinds import KINDS_OF
 from worker.reasons import budget_states, model_states
 from worker.waiting import BudgetState, ModelState, why
@@ -39,11 +39,18 @@ class Lane:
 
     state: ModelState
     kinds: list[str]
-    queued: int
+    #: Queued, after nothing that is still open.
+    ready: int
     per_s: float
     errors: float | None
     minutes: list[Minute]
     reason: str | None
+    #: Queued, after others.
+    behind: int = 0
+
+    @property
+    def queued(self) -> int:
+        return self.ready + self.behind
 
     @property
     def paused(self) -> bool:
@@ -85,7 +92,14 @@ def read(conn: Connection) -> Now:
     for row in counts:
         if row.state == JobState.QUEUED:
             queued[row.model] += row.jobs
-    lanes = [lane(state, queued[name], ended, recent, origin) for name, state in states.items() if name != ACCOUNT]
+    behind = following(conn)
+    lanes = [
+        lane(state, queued[name] - behind.get(name, 0), ended, recent, origin)
+        for name, state in states.items()
+        if name != ACCOUNT
+    ]
+    for each in lanes:
+        each.behind = behind.get(each.state.model, 0)
     lanes = [each for each in lanes if each.state.model != CUT or each.queued or each.state.in_use]
     account = next(iter(states.values()), None)
     spent = [each for scope, each in budgets.items() if each.left <= 0 and scope[0] != "batch"]
@@ -105,8 +119,8 @@ def read(conn: Connection) -> Now:
 
 
 def queue_s(lanes: Sequence[Lane]) -> float | None:
-    busy = [each for each in lanes if each.queued]
-    return max((each.queued / each.per_s for each in busy), default=0.0) if all(each.per_s for each in busy) else None
+    busy = [each for each in lanes if each.ready]
+    return max((each.ready / each.per_s for each in busy), default=0.0) if all(each.per_s for each in busy) else None
 
 
 def minutes(ended: Sequence[Any], origin: datetime) -> list[Minute]:
@@ -119,7 +133,7 @@ def minutes(ended: Sequence[Any], origin: datetime) -> list[Minute]:
     return found
 
 
-def lane(state: ModelState, queued: int, ended: Sequence[Any], recent: Sequence[Any], origin: datetime) -> Lane:
+def lane(state: ModelState, ready: int, ended: Sequence[Any], recent: Sequence[Any], origin: datetime) -> Lane:
     own = minutes([row for row in ended if row.model == state.model], origin)
     failed = sum(each.of(JobState.FAILED) for each in own)
     done = failed + sum(each.of(JobState.SUCCEEDED) for each in own)
@@ -128,11 +142,11 @@ def lane(state: ModelState, queued: int, ended: Sequence[Any], recent: Sequence[
     return Lane(
         state=state,
         kinds=[each.name for each in KINDS_OF.get(state.model, [])],
-        queued=queued,
+        ready=ready,
         per_s=sum(row.jobs for row in recent if row.model == state.model) / RATE_S,
         errors=failed / done if done else None,
         minutes=own,
-        reason=reason if reason and (queued or state.pause_reason) and reason != "dispatch" else None,
+        reason=reason if reason and (ready or state.pause_reason) and reason != "dispatch" else None,
     )
 
 

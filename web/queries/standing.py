@@ -5,6 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from sqlalchemy import Connection, text
+
 from models.state import FINAL, JobState
 
 ORDER = [JobState.SUCCEEDED, JobState.STORING, JobState.WAITING, JobState.RUNNING, JobState.DISPATCHED, JobState.HELD,
@@ -69,3 +71,18 @@ def by_batch(rows: Iterable[Any]) -> dict[int, Standing]:
     for row in rows:
         found.setdefault(row.batch_id, Standing()).add(row)
     return found
+
+
+#: Jobs that are looked at for this: a pipeline of more shows as being about so large.
+MOST = 50_000
+FOLLOWING = text("""
+    select model, count(*) as jobs from (
+        select model from jobs
+        where state = 'queued' and blocked_by > 0 and (cast(:batch as bigint) is null or batch_id = :batch) limit :most
+    ) blocked group by 1
+""")
+
+
+def following(conn: Connection, batch: int | None = None) -> dict[str, int]:
+    """Model → jobs that come after others which have not succeeded yet."""
+    return {row.model: row.jobs for row in conn.execute(FOLLOWING, {"batch": batch, "most": MOST})}

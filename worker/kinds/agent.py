@@ -126,7 +126,7 @@ def check_history(args: AgentArgs) -> None:
 def check_translation(variables: Json) -> None:
     for name, choices in CHOICES.items():
         value = variables.get(name)
-        if value is not None and value not in choices:
+        if value is not None and (not isinstance(value, str) or value not in choices):
             raise ValueError(f"custom_variables: {name} is {value!r}; choose from {', '.join(sorted(choices))}")
 
 
@@ -276,6 +276,8 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
+    makes=("text", "image", "video", "audio", "file", "page", "conversation", "json"),
+    files=frozenset({"images", "image_url", "file_url"}),
     usage=usage,
     poll=poll,
 )

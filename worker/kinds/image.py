@@ -159,6 +159,7 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
+    makes=("image",),
     poll=poll,
     result_life_s=30 * 86400.0,  # as documented
 )

@@ -30,6 +30,7 @@ from worker.kind import (
     folder_of,
     read_args,
 )
+from worker.references import is_reference
 
 MAX_SECONDS = 30.0
 MAX_BYTES = 25 * 1024 * 1024
@@ -62,7 +63,7 @@ class TranscriptionArgs(Args):
     def file_is_audio(cls, file: str, info: ValidationInfo) -> str:
         context = info.context if info.context is not None else {}
         file = placed(folder_of(info), file)
-        if file.startswith("s3://"):
+        if file.startswith("s3://") or is_reference(file):
             context["sound"] = Sound(MAX_SECONDS, one_call=False)  # it may not be readable from here
             return file
         path = file_in(folder_of(info), file)
@@ -176,6 +177,8 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
+    makes=("text", "json", "srt", "vtt"),
+    files=frozenset({"file"}),
     check_upload=check_upload,
     max_upload_bytes=MAX_BYTES,
 )

@@ -238,6 +238,8 @@ KIND = Kind(
     check=check,
     request=request,
     read=read,
+    makes=("video", "cover"),
+    files=frozenset({"image_url"}),
     poll=poll,
     on_unknown=OnUnknown.HOLD,  # the dearest
 )

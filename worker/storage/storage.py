@@ -26,9 +26,10 @@ class Stored:
 class Storage:
     """Files by path below one URL. `folder`: where they lie, if on this machine."""
 
-    def __init__(self, store: ObjectStore, folder: Path | None) -> None:
+    def __init__(self, store: ObjectStore, folder: Path | None, url: str) -> None:
         self._store = store
         self.folder = folder
+        self._url = url.rstrip("/")
 
     @classmethod
     def open(cls, url: str) -> "Storage":
@@ -36,8 +37,8 @@ class Storage:
         if url.startswith("file://"):
             folder = Path(unquote(urlsplit(url).path))
             folder.mkdir(parents=True, exist_ok=True)
-            return cls(LocalStore(folder, mkdir=True), folder)
-        return cls(from_url(url), None)
+            return cls(LocalStore(folder, mkdir=True), folder, url)
+        return cls(from_url(url), None, url)
 
     async def put_bytes(self, path: str, data: bytes) -> Stored:
         await obstore.put_async(self._store, path, data, use_multipart=False)
@@ -94,6 +95,10 @@ class Storage:
     def half_files(self) -> Iterator[Path]:
         """Files being written on this machine: the store's name for them ends in # and a number."""
         return self.folder.rglob("*#*") if self.folder else iter(())
+
+    def address(self, path: str) -> str:
+        """Where the file lies, as a row of a manifest would name it: a path of this machine, or s3://…"""
+        return str(self.folder / path) if self.folder else f"{self._url}/{path}"
 
     def local_path(self, path: str) -> Path | None:
         """Where the file lies on this machine, if it does."""

@@ -26,8 +26,8 @@ from models.runs import Ended, LostRunError, RunClaim
 from models.sources import Listed, Read
 from worker.cron import batch_name
 from worker.failpoints import failpoint
+from worker.fields import explain
 from worker.kinds import KINDS
-from worker.manifest import explain
 from worker.patterns import Patterns
 from worker.producer import Row, insert_rows, split
 from worker.storage import FileError, Found, Place, PlaceError, Trouble, hashed, open_place
@@ -155,7 +155,7 @@ class Intake:
     def row(self, path: str) -> Row:
         """The job of a file. Raises pydantic.ValidationError where its kind refuses it."""
         checked = KINDS[KIND].check({**self.claim.args, "file": f"{self.place.url}{path}"}, Path("/"))
-        [row] = split(checked, number=None, order=0, own={"key": path})
+        [row] = split(checked, KINDS[KIND], number=None, order=0, own={"key": path})
         return row
 
     def finish(self) -> None:

@@ -90,7 +90,7 @@ def test_a_dry_run_says_what_it_would_come_to(api: Api) -> None:
 
 
 REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
-    "no kind": ({"json": {"rows": ROWS}}, 422, "invalid_request", "kind: "),
+    "no kind": ({"json": {"rows": ROWS}}, 422, "bad_rows", "2 bad rows"),
     "another kind": ({"json": {"kind": "song", "rows": ROWS}}, 422, "invalid_request", "kinds are agent, chat"),
     "an option that is none": ({"json": {"kind": "image", "rows": ROWS, "bacth": "x"}}, 422, "invalid_request",
                               "bacth"),

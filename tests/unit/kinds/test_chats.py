@@ -136,6 +136,8 @@ BAD: dict[str, tuple[Json, str]] = {
     "no schema": ({"prompt": "a", "json_schema": {"type": "thing"}}, "is no JSON schema"),
     "a schema elsewhere": ({"prompt": "a", "json_schema": {"$ref": "https://h/s"}}, "'https://h/s', which is not in"),
     "a schema of nothing": ({"prompt": "a", "json_schema": {"$ref": "#/$defs/x"}}, r"'#/\$defs/x', which is not in it"),
+    "a schema in a circle": ({"prompt": "a", "json_schema": {"$ref": "#"}}, "refers to itself without an end"),
+    "a schema of an odd kind": ({"prompt": "a", "json_schema": {"$schema": 5}}, "is no JSON schema"),
     "a schema for text": ({"prompt": "a", "json_schema": SCHEMA, "response_format": "text"}, "is for JSON answers"),
     "half a JSON": ({"prompt": "a", "json_schema": "{oops"}, "starts like a JSON object but is none"),
     "NUL": ({"messages": [{"role": "user", "content": "a\x00"}]}, "cannot be stored"),

@@ -74,6 +74,58 @@ def test_each_mistake_is_named(form: Format, text: str | bytes, message: str) ->
     assert message in said
 
 
+#: Rows of files that are submitted without --kind.
+MIXED: dict[str, tuple[Format, str, str]] = {
+    "no kind": ("jsonl", '{"prompt": "a"}\n', "row 1 (line 1): kind: is missing; give the row one, or"),
+    "an unknown kind": (
+        "csv", "kind,prompt\nvidoe,a\n", "kind: 'vidoe' is no kind; kinds are agent, chat, code, image, transcription,",
+    ),
+    "a kind that is no text": ("jsonl", '{"kind": ["image"], "prompt": "a"}\n', "kind: ['image'] is no kind"),
+    "a field of another kind": (
+        "jsonl", '{"kind": "image", "prompt": "a", "fps": 30}\n', "fps: is no field of this kind (it holds '30')",
+    ),
+    "no list": ("csv", 'kind,prompt,after\nchat,a,"[b"\n', "after: '[b' starts like a JSON list but is none"),
+    "a blank in after": ("jsonl", '{"kind": "chat", "prompt": "a", "after": ["b", " "]}\n', "after: ' ' is no key"),
+    "too many": (
+        "jsonl", json.dumps({"kind": "chat", "prompt": "a", "after": [f"k{n}" for n in range(101)]}) + "\n",
+        "after: names 101 keys; a row may come after 100 others",
+    ),
+    "after none": (
+        "csv", "kind,prompt,image_url\nvideo,a,{{ output }}\n",
+        "row 1 (line 2): image_url: takes 'output', but the row comes after none; name one in `after`",
+    ),
+    "no such form": (
+        "csv", "kind,prompt,after\nchat,{{ What }},b\n", "messages: has '{{ What }}', which names no output",
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("form", "text", "message"), MIXED.values(), ids=MIXED)
+def test_each_mistake_of_rows_with_kinds_of_their_own_is_named(form: Format, text: str, message: str) -> None:
+    [said] = [str(each) for each in read(io.BytesIO(text.encode()), form, None, HERE)]
+    assert message in said
+
+
+def test_rows_of_several_kinds_that_come_after_each_other() -> None:
+    text = (
+        "key,kind,prompt,image_url,after\n"
+        "fox,,a fox,,\n"
+        "film,video,it runs,{{ output }},fox\n"
+        'said,chat,"Of {{ image_url }}",,\n'
+        'both,code,Write {{ text of said }},,"[""fox"", ""said""]"\n'
+    )
+    found = list(read(io.BytesIO(text.encode()), "csv", IMAGE, HERE, model="glm-image"))
+    rows = [row for each in found if isinstance(each, Good) for row in each.rows]
+    assert [(row.key, row.kind, row.args["model"], row.after) for row in rows] == [
+        ("fox", "image", "glm-image", ()), ("film", "video", "cogvideox-3", ("fox",)),
+        ("said", "chat", KINDS["chat"].default_model, ()),
+        ("both", "code", KINDS["code"].default_model, ("fox", "said")),
+    ]  # fmt: skip
+    assert [(use.field, use.role, use.key, use.file) for row in rows for use in row.uses] == [
+        ("image_url", "output", "fox", True), ("messages", "text", "said", False),
+    ]  # fmt: skip
+
+
 FILES = {
     "empty file": ("", "the file has no rows"),
     "header alone": ("prompt\n", "the file has no rows"),

@@ -1,5 +1,6 @@
 """What answers and errors mean for a job."""
 
+from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
@@ -14,7 +15,7 @@ from provider.errors import Action, AnswerLost, NotSent, ProviderError, Rejected
 from provider.wire import Answer, Json
 from worker import verdict
 from worker.finish import Effect, Pause, Rest, Shrink
-from worker.kind import OnUnknown
+from worker.kind import OnUnknown, Outputs
 from worker.kinds import KINDS
 from worker.media import url_life_s
 from worker.policy import policy_of
@@ -277,6 +278,17 @@ def test_a_bucket_that_is_away_is_tried_for_some_minutes(attempt: int, state: Jo
     assert (outcome.move.target, outcome.move.error_code, outcome.move.delay_s) == (state, "source_away", delay_s)
     assert outcome.move.attempt_end is not None
     assert (outcome.move.attempt_end.outcome, outcome.effects) == ("unsent", ())
+
+
+def test_an_answer_that_reading_stumbles_over_is_kept_and_paid() -> None:
+    def stumble(_body: Json, _args: Json) -> Outputs:
+        raise RecursionError("maximum depth")
+
+    odd = replace(KINDS["image"], read=stumble)
+    move = verdict.answered(claim(), odd, answer({}), RULES, now=NOW, chance=0.5).move
+    assert (move.target, move.error_code, move.cost) == (S.FAILED, "unreadable_answer", Decimal("0.015"))
+    assert move.attempt_end is not None
+    assert (move.attempt_end.outcome, move.attempt_end.answer) == ("answered", b"raw")
 
 
 LIVES = {

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
+from threading import BoundedSemaphore
 from typing import Annotated
 
 from fastapi import Depends, Request
@@ -12,6 +13,9 @@ from web.thumbs import Thumbs
 from web.workers import Workers
 from worker.settings import Settings
 from worker.storage import Storage
+
+#: Calls of the API that one process makes for people at once.
+MOST_CALLS = 8
 
 
 @dataclass
@@ -32,6 +36,11 @@ class Parts:
     @cached_property
     def storage(self) -> Storage:
         return Storage.open(self.settings.outputs)
+
+    @cached_property
+    def calls(self) -> BoundedSemaphore:
+        """Each call waits in a thread, of which a process has no more than forty."""
+        return BoundedSemaphore(MOST_CALLS)
 
     @cached_property
     def thumbs(self) -> Thumbs:

@@ -22,6 +22,7 @@ from worker.kinds import KINDS_OF
 from worker.producer import Inserted
 from worker.scheduling import Backfill, Forgotten, Plan
 from worker.submission import Order, Sieve
+from worker.tariff import Price
 from worker.trail import Actor, note
 from worker.waiting import BudgetState
 from worker.webhooks import manage
@@ -105,6 +106,10 @@ class Operator:
         self.note("set limit", model_named(model), concurrency=concurrency, start=start, per_minute=per_minute)
         kick_after_commit(self.session)
         return now
+
+    def call(self, endpoint: str, price: Price | None) -> None:
+        """Note that an endpoint is called once, outside of any job, and what one call costs (US dollars), if known."""
+        self.note("call", f"endpoint {endpoint}", cost=price if isinstance(price, Decimal) else None)
 
     # -- money -----------------------------------------------------------------------------------------
 

@@ -34,6 +34,7 @@ CLAIM = text("""
     on conflict (who, key) do nothing returning key
 """)
 FIND = text("select fingerprint, status, body from kept_answers where who = :who and key = :key")
+LET_GO = text("delete from kept_answers where who = :who and key = :key and status = 0")
 KEEP = text("update kept_answers set status = :status, body = :body where who = :who and key = :key")
 
 IdempotencyKey = Annotated[
@@ -45,6 +46,10 @@ IdempotencyKey = Annotated[
         description="The same request with the same key is done once, and answered the same, for 24 hours.",
     ),
 ]
+
+
+class LostError(ProblemError):
+    """It was done, or not: nobody knows what came of it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +81,31 @@ class Work:
         self.session.commit()
         return answer(body, status)
 
+    def once_paid(self, caller: Caller, asked: str, note: Callable[[], None], do: Callable[[], BaseModel]) -> Response:
+        """As `once`, for what no transaction takes back: the key and the note are there before it is done.
+
+        What surely came to nothing lets go of the key, by raising ProblemError. What raises LostError, or dies with
+        its process, keeps it: the request is not made a second time under it.
+        """
+        values = {"who": caller.name, "key": self.key or ""}
+        if self.key is not None:
+            about = f"{self.request.method}\n{self.request.url.path}\npaid\n{asked}"
+            kept = self._claim({**values, "fingerprint": hashlib.sha256(about.encode()).hexdigest()})
+            if kept is not None:
+                return kept
+        note()
+        self.session.commit()
+        try:
+            body = do().model_dump_json().encode()
+        except ProblemError as problem:
+            if not isinstance(problem, LostError):
+                self.session.execute(LET_GO, values)
+                self.session.commit()
+            raise
+        self.session.execute(KEEP, {**values, "status": 200, "body": body})
+        self.session.commit()
+        return answer(body, 200)
+
     def _claim(self, values: dict[str, str]) -> Response | None:
         """Take the key for this request; or the answer that it was given before."""
         self.session.execute(FORGET, {"kept_s": KEPT_S})
@@ -95,6 +125,11 @@ class Work:
             raise ProblemError(
                 422, "key_reused", f"the Idempotency-Key {self.key!r} was used for another request; take a new one"
             )
+        if not kept.status:
+            raise ProblemError(
+                409, "in_progress", f"the request with the Idempotency-Key {self.key!r} is being worked on, or its "
+                "answer was lost; under a new key it is made a second time",
+            )  # fmt: skip
         return answer(bytes(kept.body), kept.status, {"Idempotency-Replayed": "true"})
 
 

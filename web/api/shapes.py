@@ -505,3 +505,37 @@ class Message(Shape):
 
 class Replayed(Shape):
     messages: int
+
+
+class Endpoint(Shape):
+    """One of the provider's. `path`: in the new URL format; `fields`, `answer`: name → type."""
+
+    name: str = Field(examples=["chat"])
+    title: str = Field(examples=["Create Chat Completion"])
+    method: str
+    path: str | None
+    paid: bool
+    takes_file: bool
+    fields: dict[str, str]
+    answer: dict[str, str]
+    source: str
+
+
+class Called(Shape):
+    """What an endpoint answered. `cost`: of the call, where the price is known; `warnings`: of its fields."""
+
+    answer: Any
+    warnings: list[str]
+    tokens_in: int | None
+    tokens_out: int | None
+    cost: Usd | None
+
+
+class Finding(Shape):
+    """`mend`: what to do where it is not ok; `unreachable`: a service that does not answer."""
+
+    what: str = Field(examples=["database"])
+    ok: bool
+    found: str
+    mend: str
+    unreachable: bool

@@ -28,6 +28,8 @@ ROLES = {
     "POST /batches": Role.OPERATOR,
     "POST /uploads": Role.OPERATOR,
     "POST /jobs": Role.OPERATOR,
+    "POST /calls": Role.OPERATOR,
+    "GET /doctor": Role.OPERATOR,
     "POST /jobs/retry": Role.OPERATOR,
     "POST /jobs/cancel": Role.OPERATOR,
     "POST /jobs/resolve": Role.OPERATOR,

@@ -1,5 +1,6 @@
 """`python -m web`: the application as a server, at the address of the settings."""
 
+import logging
 import socket
 import sys
 
@@ -9,7 +10,7 @@ from sqlalchemy import Engine
 from sqlalchemy.exc import OperationalError, ProgrammingError
 
 from web.app import make_app
-from worker import keys
+from worker import keys, logs
 from worker.settings import LOOPBACK, NoServicesError, Settings, settings
 
 #: How long a stop waits for answers under way; an event stream never ends by itself.
@@ -35,8 +36,10 @@ def main() -> None:
     except OSError as error:
         fail(2, f"cannot listen on {config.web_host} port {config.web_port}: {error.strerror}")
     print(f"dashboard: http://{shown(config.web_host)}:{listener.getsockname()[1]}", flush=True)  # noqa: T201
+    logging.basicConfig(format="%(levelname)s: %(message)s", level=logging.WARNING)
+    logs.set_up(logging.getLogger(), config)
     options = uvicorn.Config(
-        app, ws="none", log_level="warning", server_header=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
+        app, ws="none", log_config=None, server_header=False, timeout_graceful_shutdown=STOP_TIMEOUT_S
     )
     server = uvicorn.Server(options)
     server.run(sockets=[listener])

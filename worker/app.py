@@ -4,9 +4,14 @@ A message is only a hint; Postgres is the record. Hence: early ack, no results, 
 retries of Celery's own, and ticks that expire rather than pile up.
 """
 
+import logging
+from typing import Any
+
 from celery import Celery
 from celery.schedules import schedule
+from celery.signals import after_setup_logger
 
+from worker import logs
 from worker.settings import settings
 
 RUN = "mediajobs.run"
@@ -87,6 +92,16 @@ def make_app(broker_url: str | None) -> Celery:
         worker_proc_alive_timeout=10.0,
     )
     return app
+
+
+def on_logger(logger: logging.Logger, **_: Any) -> None:
+    """Celery tells of each message twice; with a tick a second that fills a disk, and Flower shows it."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logs.set_up(logger, settings())
+
+
+after_setup_logger.connect(on_logger)
 
 
 app = make_app(settings().broker_url)

@@ -94,6 +94,9 @@ class Settings(BaseSettings):
     #: A worker that hears nothing for so long, although there is work for it, ends.
     silence_s: float = Field(default=20.0, gt=0)
 
+    #: `json`: a line is an object, for a collector of logs; and each step of a job is one.
+    log_format: Literal["plain", "json"] = "plain"
+
     #: Where the web application listens.
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=8080, ge=0, le=65535)

@@ -1,11 +1,9 @@
 """Celery's doors: its tasks, which hand their ids to the stage behind and wait, and its life's signals."""
 
-import logging
 from datetime import datetime
 from typing import Any
 
 from celery.signals import (
-    after_setup_logger,
     task_postrun,
     task_prerun,
     worker_ready,
@@ -122,13 +120,6 @@ def publish() -> None:
 def tally() -> None:
     """Add up what was counted."""
     wiring().tally()
-
-
-@after_setup_logger.connect
-def on_logger(**_: Any) -> None:
-    """Celery tells of each message twice; with a tick a second that fills a disk, and Flower shows it."""
-    for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)
 
 
 @worker_ready.connect

@@ -11,7 +11,7 @@ import sys
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from worker import cut, poll, run, store
+from worker import cut, logs, poll, run, store
 from worker.hints import Lot
 from worker.settings import settings
 from worker.wiring import Wiring, build, report
@@ -85,4 +85,5 @@ def report_failure(task: "asyncio.Task[None]") -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    logs.set_up(logging.getLogger(), settings())
     asyncio.run(work())

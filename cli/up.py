@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import secrets
 import signal
 import sys
 import time
@@ -28,7 +27,6 @@ from worker import doctor
 from worker.settings import SERVICES_FILE, Settings, write_services
 
 READY_TIMEOUT_S = 90.0
-FLOWER_USER = "mediajobs"
 WILDCARD = {"0.0.0.0", "::"}
 
 
@@ -173,18 +171,18 @@ def start_all(
     check_outputs(config)
     check_broker(found.get("broker_url") or str(config.broker_url))
     prepare(found.get("database_url") or config.require_database_url())
-    password = secrets.token_urlsafe(12)
     web_port, flower_port = free_port(port), free_port(port and port + 1)
+    here = "127.0.0.1" if config.web_host in WILDCARD else config.web_host
+    dashboard, flowers = f"http://{here}:{web_port}", f"http://127.0.0.1:{flower_port}"
     own = {
-        "web": {"MEDIAJOBS_WEB_PORT": str(web_port)},
-        "flower": {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}"},
+        "web": {"MEDIAJOBS_WEB_PORT": str(web_port), **({"MEDIAJOBS_FLOWER_URL": flowers} if flower else {})},
+        "flower": {"MEDIAJOBS_WEB_PORT": str(web_port)},
     }
     for name, command in commands(workers, concurrency, flower_port if flower else None).items():
         supervisor.start(name, Child(command, own.get(name, {}), data_dir / "logs" / f"{name}.log"))
-    here = "127.0.0.1" if config.web_host in WILDCARD else config.web_host
-    addresses = {"dashboard": f"http://{here}:{web_port}", **addresses}
+    addresses = {"dashboard": dashboard, **addresses}
     if flower:
-        addresses["flower"] = f"http://127.0.0.1:{flower_port}  (user {FLOWER_USER}, password {password})"
+        addresses["flower"] = flowers
     write_services(data_dir, found, addresses)
     for name, address in addresses.items():
         click.echo(f"{name}: {address}")
@@ -249,7 +247,7 @@ def commands(workers: int, concurrency: int, flower_port: int | None) -> dict[st
     found["web"] = [sys.executable, "-m", "web"]
     if flower_port is not None:
         limits = ["--max-tasks=10000", "--max-workers=100", "--purge-offline-workers=3600"]
-        found["flower"] = [*celery, "flower", "--address=127.0.0.1", f"--port={flower_port}", *limits]
+        found["flower"] = [sys.executable, "-m", "web.flower", "--address=127.0.0.1", f"--port={flower_port}", *limits]
     return found
 
 

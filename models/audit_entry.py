@@ -16,7 +16,7 @@ class AuditEntry(Base):
     at: Mapped[now]
     #: The key's name, or the user's of the command line.
     who: Mapped[str]
-    #: command line, api or dashboard.
+    #: command line, api, dashboard or Flower.
     via: Mapped[str]
     #: cancel, retry, pause, set budget …
     action: Mapped[str]

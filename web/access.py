@@ -3,8 +3,9 @@
 As long as there is no key at all, whoever reaches the application on this machine's own address may do everything.
 """
 
+from base64 import b64decode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import ceil
 from typing import Annotated
 
@@ -12,9 +13,9 @@ from fastapi import Depends, Request
 from sqlalchemy import Connection
 
 from web.problems import ProblemError
+from web.throttle import Throttle
 from worker import keys
 from worker.keys import Holder, Role
-from worker.settings import LOOPBACK, Settings
 from worker.trail import Actor
 
 COOKIE = "mediajobs_session"
@@ -27,7 +28,7 @@ FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host")
 class Caller:
     """Who made the request: a key's name, or `local` where none is asked for.
 
-    `via`: api or dashboard. `session`: logged in by a browser, so that there is something to log out of.
+    `via`: api, dashboard or Flower. `session`: logged in by a browser, so that there is something to log out of.
     """
 
     name: str
@@ -44,53 +45,84 @@ class Caller:
         return self.role.may(Role(needed))
 
 
-def caller(request: Request) -> Caller:
-    """Raises ProblemError: 401 without a key or with a wrong one, 429 after too many wrong ones."""
-    with request.app.state.engine.begin() as conn:
-        return recognised(conn, request)
+@dataclass(frozen=True, slots=True)
+class Asker:
+    """What a request says of who makes it. `session`: its cookie; `via`: what was asked, as in Caller.
+
+    `forwarded`: it came through a proxy, and so may come from anywhere.
+    """
+
+    authorization: str
+    session: str | None
+    address: str
+    forwarded: bool
+    via: str
 
 
-def recognised(conn: Connection, request: Request) -> Caller:
-    scheme, _, key = request.headers.get("authorization", "").partition(" ")
-    if key and scheme.lower() == "bearer":
-        holder = tried(conn, request, key.strip())
-        return Caller(holder.name, holder.role, "api")
-    if (secret := request.cookies.get(COOKIE)) and (known := keys.holder_of_session(conn, secret)):
-        return Caller(known.name, known.role, "dashboard", session=True)
-    if is_open(conn, request):
-        return Caller(LOCAL, Role.ADMIN, "api" if request.url.path.startswith("/api/") else "dashboard")
-    raise ProblemError(
-        401,
-        "no_key",
-        "send a key: `Authorization: Bearer mj_…`; `mediajobs keys add` makes one",
-        headers={"WWW-Authenticate": "Bearer"},
-    )
+@dataclass(frozen=True, slots=True)
+class Door:
+    """Whom an application lets in. `alone`: nothing but this machine's own processes reaches it."""
 
+    alone: bool
+    throttle: Throttle = field(default_factory=Throttle)
 
-def tried(conn: Connection, request: Request, key: str) -> Holder:
-    """Whose key it is. Raises ProblemError."""
-    throttle, address = request.app.state.throttle, address_of(request)
-    if (wait_s := throttle.wait_s(address)) > 0:
+    def recognised(self, conn: Connection, asker: Asker) -> Caller:
+        """Raises ProblemError: 401 without a key or with a wrong one, 429 after too many wrong ones."""
+        if key := key_in(asker.authorization):
+            holder = self.tried(conn, asker.address, key)
+            return Caller(holder.name, holder.role, "api" if asker.via == "dashboard" else asker.via)
+        if asker.session and (known := keys.holder_of_session(conn, asker.session)):
+            return Caller(known.name, known.role, "dashboard" if asker.via == "api" else asker.via, session=True)
+        if self.alone and not asker.forwarded and not keys.any_key(conn):
+            return Caller(LOCAL, Role.ADMIN, asker.via)
         raise ProblemError(
-            429, "too_many_tries", f"too many wrong keys from {address}; try again in {wait_s:.0f} s",
-            headers={"Retry-After": str(ceil(wait_s))},
-        )  # fmt: skip
-    holder = keys.holder_of_key(conn, key)
-    if holder is None:
-        throttle.failed(address)
-        raise ProblemError(401, "wrong_key", "this key is not known", headers={"WWW-Authenticate": "Bearer"})
-    return holder
+            401,
+            "no_key",
+            "send a key: `Authorization: Bearer mj_…`; `mediajobs keys add` makes one",
+            headers={"WWW-Authenticate": "Bearer"},
+        )
+
+    def tried(self, conn: Connection, address: str, key: str) -> Holder:
+        """Whose key it is. Raises ProblemError."""
+        if (wait_s := self.throttle.wait_s(address)) > 0:
+            raise ProblemError(
+                429, "too_many_tries", f"too many wrong keys from {address}; try again in {wait_s:.0f} s",
+                headers={"Retry-After": str(ceil(wait_s))},
+            )  # fmt: skip
+        holder = keys.holder_of_key(conn, key)
+        if holder is None:
+            self.throttle.failed(address)
+            raise ProblemError(401, "wrong_key", "this key is not known", headers={"WWW-Authenticate": "Bearer"})
+        return holder
+
+
+def key_in(authorization: str) -> str | None:
+    """The key in a header: as a token or, where a browser asks for a user and a password, as the password."""
+    scheme, _, given = authorization.partition(" ")
+    if scheme.lower() == "basic":
+        try:
+            given = b64decode(given.strip(), validate=True).decode().partition(":")[2]
+        except ValueError:
+            return None
+    return given.strip() or None if scheme.lower() in {"bearer", "basic"} else None
+
+
+def caller(request: Request) -> Caller:
+    """Raises ProblemError, as Door.recognised does."""
+    door: Door = request.app.state.door
+    asker = Asker(
+        authorization=request.headers.get("authorization", ""),
+        session=request.cookies.get(COOKIE),
+        address=address_of(request),
+        forwarded=any(name in request.headers for name in FORWARDED),
+        via="api" if request.url.path.startswith("/api/") else "dashboard",
+    )
+    with request.app.state.engine.begin() as conn:
+        return door.recognised(conn, asker)
 
 
 def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
-
-
-def is_open(conn: Connection, request: Request) -> bool:
-    """Whether anybody may do everything: at this machine's own address, without a proxy, while there is no key."""
-    config: Settings = request.app.state.settings
-    alone = config.web_host in LOOPBACK and not config.web_url
-    return alone and not any(name in request.headers for name in FORWARDED) and not keys.any_key(conn)
 
 
 def needs(role: Role) -> Callable[[Caller], Caller]:

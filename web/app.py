@@ -13,11 +13,11 @@ from starlette.types import Scope
 
 from models.session import make_engine
 from web import api, metrics, pages
+from web.access import Door
 from web.database import Database
 from web.guard import Guard
 from web.problems import add_handlers
 from web.templating import STATIC
-from web.throttle import Throttle
 from web.wiring import Parts
 from worker.settings import LOOPBACK, Settings
 
@@ -45,7 +45,7 @@ def make_app(config: Settings) -> FastAPI:
     )
     app.state.engine = engine
     app.state.settings = config
-    app.state.throttle = Throttle()
+    app.state.door = Door(alone=config.web_host in LOOPBACK and not config.web_url)
     app.state.parts = Parts(engine, config)
     app.add_api_route("/healthz", healthz, include_in_schema=False)
     app.include_router(api.router)

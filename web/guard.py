@@ -1,6 +1,6 @@
 """What stands before every request: headers that keep browsers strict, and refusals of what other sites send."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from urllib.parse import urlsplit
 
 from starlette.datastructures import Headers, MutableHeaders
@@ -92,7 +92,7 @@ def too_large(most: int) -> ProblemError:
     return ProblemError(413, "too_large", f"the body is larger than the {most / 1e6:,.0f} MB that are taken here")
 
 
-def crosses_sites(headers: Headers, host: str) -> bool:
+def crosses_sites(headers: Mapping[str, str], host: str) -> bool:
     """Whether a browser sends this for another site. What sends neither header is no browser of this decade."""
     site = headers.get("sec-fetch-site")
     if site is not None:

@@ -102,12 +102,14 @@ class Settings(BaseSettings):
     web_port: int = Field(default=8080, ge=0, le=65535)
     #: Its address as people know it, where that is another one: https://jobs.example.com.
     web_url: str | None = None
+    #: Flower's address as people know it, for the dashboard's link to it.
+    flower_url: str | None = None
     #: A key to it with the role admin, for where nobody can run `mediajobs keys add`.
     web_key: SecretStr = SecretStr("")
     #: The largest manifest or file that it takes in.
     web_max_upload_bytes: int = Field(default=2 * 1024**3, gt=0)
 
-    @field_validator("web_url")
+    @field_validator("web_url", "flower_url")
     @classmethod
     def _http(cls, given: str | None) -> str | None:
         if given and not (urlsplit(given).scheme in {"http", "https"} and urlsplit(given).hostname):

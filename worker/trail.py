@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import JSONB
 
 @dataclass(frozen=True, slots=True)
 class Actor:
-    """Who acts. `via`: command line, api or dashboard."""
+    """Who acts. `via`: command line, api, dashboard or Flower."""
 
     name: str
     via: str

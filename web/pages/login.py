@@ -5,7 +5,7 @@ from typing import Annotated, Any
 from fastapi import APIRouter, Form, Request
 from fastapi.responses import RedirectResponse
 
-from web.access import COOKIE, tried
+from web.access import COOKIE, Door, address_of
 from web.problems import ProblemError
 from web.templating import page
 from worker import keys
@@ -25,10 +25,11 @@ def log_in(
     key: Annotated[str, Form(max_length=200)],
     next: Annotated[str, Form()] = "/",  # noqa: A002 - as above
 ) -> Any:
+    door: Door = request.app.state.door
     # Raised within, a problem would undo nothing that matters; the entry and the session belong together.
     with request.app.state.engine.begin() as conn:
         try:
-            holder = tried(conn, request, key.strip())
+            holder = door.tried(conn, address_of(request), key.strip())
         except ProblemError as problem:
             answer = page("login.html", status=problem.status, next=local(next), wrong=problem.detail)
             answer.headers.update(problem.headers)

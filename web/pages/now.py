@@ -25,6 +25,7 @@ def read(conn: Connection, query: Query, wired: Parts) -> dict[str, Any]:
         "batches": batches.under_way(conn, limit=6),
         "workers": wired.workers.known(),
         "in_hand": reads.in_hand(conn),
+        "flower_url": wired.settings.flower_url,
     }
 
 

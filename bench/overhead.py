@@ -34,6 +34,8 @@ from worker.producer import Row, insert_rows
 
 MODEL = "cogview-4-250304"
 SLOTS = 64
+#: A look counts rows, on the same cores that are measured.
+LOOKS_EVERY_S = 0.1
 TICK = os.sysconf("SC_CLK_TCK")
 WORKER = [sys.executable, "-m", "celery", "-A"]
 THREADS = ["worker", "-P", "threads", "-l", "warning", "--without-gossip", "--without-mingle"]
@@ -120,7 +122,7 @@ class Bench:
         while self.count(sql) < wanted:
             if time.monotonic() > deadline:
                 raise TimeoutError(f"{self.count(sql)} of {wanted}; see {self.folder}/workers.log")
-            time.sleep(0.02)
+            time.sleep(LOOKS_EVERY_S)
 
     def ours(self, jobs: int, slot_count: int = SLOTS) -> Figure:
         """Enqueue, run, download, store, settle."""

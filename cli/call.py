@@ -11,6 +11,7 @@ import click
 from cli.call_fields import given, options_of
 from cli.main import FAILED, UNREACHABLE, WRONG_USE
 from cli.options import data_dir_option, dollars
+from provider.address import is_direct, offered
 from provider.endpoints import ENDPOINTS, Endpoint, endpoint_at, fields_of
 from provider.errors import Action, NotSent, ProviderError
 from provider.wire import Answer, Json
@@ -153,8 +154,12 @@ def make(
         base_url = calls.base_url_of(config, provider)
     except ValueError as error:
         raise click.UsageError(f"--provider {provider}: {error}") from None
-    if not (config.api_token.get_secret_value() or endpoint.described):
-        raise click.UsageError("no API token: set MEDIAJOBS_API_TOKEN")
+    try:
+        offered(name, endpoint, direct=is_direct(base_url, config.api_style))
+    except ProviderError as error:
+        sys.exit(say(name, error, paid=endpoint.paid))
+    if not endpoint.described:
+        config.require_api_token()
     request = calls.make_request(name, endpoint, fields, file=file, query=query, known=known)
     price = calls.price_of_call(endpoint, fields) if known and endpoint.paid else None
     if known and endpoint.paid:
@@ -213,9 +218,11 @@ def tell(answer: Answer, price: Price | None, *, raw: bool, shown: bool) -> None
 
 def say(name: str, error: ProviderError, *, paid: bool) -> int:
     """What went wrong, in words; returns the exit code."""
-    click.echo(f"mediajobs: {name}: {error}", err=True)
-    if advice := calls.advice_of(error, paid=paid):
+    click.echo(f"mediajobs: {error}" if str(error).startswith(name) else f"mediajobs: {name}: {error}", err=True)
+    if advice := calls.advice_of(name, error, paid=paid):
         click.echo(f"  -> {advice}", err=True)
+    if error.code == "not_offered":
+        click.echo("  -> MEDIAJOBS_API_BASE_URL decides: https://api.z.ai/api is Z.AI itself", err=True)
     if error.excerpt and not (error.code or "").isdigit():
         click.echo(f"  the answer began: {error.excerpt[:300]}", err=True)
     if isinstance(error, NotSent):

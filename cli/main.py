@@ -39,6 +39,7 @@ COMMANDS = {
     "web": ("cli.web", "Serve the dashboard and the HTTP API alone."),
     "webhooks": ("cli.webhooks", "Say who is told of what happens."),
     "doctor": ("cli.doctor", "Check everything and say how to mend it."),
+    "prune": ("cli.prune", "Remove what ended long ago, with its files."),
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),
 }
 
@@ -93,7 +94,7 @@ def in_words(error: Exception) -> tuple[int, str] | None:
 
     from worker.doctor import place  # noqa: PLC0415
     from worker.report import UnknownBatchError  # noqa: PLC0415
-    from worker.settings import NoServicesError, settings  # noqa: PLC0415
+    from worker.settings import NoServicesError, NoTokenError, settings  # noqa: PLC0415
 
     match error:
         case NoServicesError():
@@ -109,7 +110,7 @@ def in_words(error: Exception) -> tuple[int, str] | None:
         case BaseError() | FileNotFoundError(filename=None):
             # A store may say pages; its first line tells enough.
             return UNREACHABLE, f"the outputs' store: {str(error).partition(chr(10))[0][:300]}"
-        case UnknownBatchError():
+        case UnknownBatchError() | NoTokenError():
             return WRONG_USE, str(error)
         case ValidationError() if error.title == "Settings":
             return WRONG_USE, "; ".join(map(setting_in_words, error.errors()))

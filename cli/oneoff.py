@@ -16,10 +16,10 @@ from cli.main import FAILED, WRONG_USE
 from cli.options import F, data_dir_option, session
 from models.state import FINAL, JobState
 from worker import report
-from worker.fields import explain
 from worker.producer import enqueue
 from worker.settings import settings
 from worker.storage import Storage
+from worker.wording import explain
 
 EVERY_S = 0.3
 

@@ -19,12 +19,13 @@ from cli.options import BUDGET, connection, data_dir_option, dollars, operator, 
 from provider.errors import NotSent, ProviderError
 from worker import tokenizer
 from worker.addresses import networks, parse
+from worker.fields import parse_batch
 from worker.forecast import in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, ManifestError, format_of, read
 from worker.producer import Inserted, KeyTakenError
 from worker.settings import NoServicesError, settings
-from worker.submission import Order, RefusedError, Sieve, foresee
+from worker.submission import Order, RefusedError, Sieve, look_ahead
 
 
 def tell(sieve: Sieve) -> None:
@@ -85,6 +86,11 @@ def submit(
             parse(webhook, networks(settings().webhook_allow))
         except ValueError as error:
             raise click.UsageError(f"--webhook {webhook!r} {error}") from None
+    if batch is not None:
+        try:
+            parse_batch(batch)
+        except ValueError as error:
+            raise click.UsageError(f"--batch: {error}") from None
     if tokenize and not (dry_run and kind in tokenizer.KINDS):
         raise click.UsageError(f"--tokenize goes with --dry-run, for kinds {' and '.join(sorted(tokenizer.KINDS))}")
     form = form or format_of(file.name)
@@ -99,7 +105,7 @@ def submit(
         )
         try:
             if dry_run:
-                forecast(sieve, batch, sample=tokenizer.Sample() if tokenize else None)
+                forecast(order, sieve, sample=tokenizer.Sample() if tokenize else None)
                 return
             with operator() as acting:
                 added = acting.submit(order, sieve)
@@ -110,7 +116,7 @@ def submit(
             sys.exit(WRONG_USE)
         except RefusedError as error:
             tell(sieve)
-            click.echo(f"{error}{'' if skip_invalid else '. Mend them, or use --skip-invalid.'}", err=True)
+            click.echo(refused(str(error), order), err=True)
             sys.exit(WRONG_USE)
     report(added, sieve, name, quiet=quiet)
     if wait:
@@ -154,22 +160,27 @@ class Reading:
         return line
 
 
-def forecast(sieve: Sieve, batch: str | None, *, sample: tokenizer.Sample | None) -> None:
-    """Count, cost and time, by model; exit 2 if a row is bad."""
+def refused(why: str, order: Order) -> str:
+    return why if order.skip_invalid else f"{why}. Mend them, or use --skip-invalid."
+
+
+def forecast(order: Order, sieve: Sieve, *, sample: tokenizer.Sample | None) -> None:
+    """Count, cost and time of the good rows, by model; exit 2 where they would not be enqueued."""
     with known_limits() as conn:
-        models = foresee(conn, sample.of(iter(sieve)) if sample else sieve, sieve, batch)
+        found = look_ahead(conn, order, sample.of(iter(sieve)) if sample else sieve, sieve)
     tell(sieve)
-    for each in models:
+    for each in found.models:
         cost = "price unknown (set MEDIAJOBS_PRICES)" if each.cost is None else dollars(each.cost)
         made = f" of {each.calls} calls" if each.calls > each.jobs else ""
         click.echo(f"{each.model}: {plural(each.jobs, 'job')}{made}, {cost}, about {in_words(each.took_s)}")
-    total = dollars(sum(sieve.costs.values(), Decimal(0)))
-    if sieve.unpriced:
+    total = dollars(found.cost)
+    if any(each.cost is None for each in found.models):
         total += " and what is unknown"
-    took_s = max((each.took_s for each in models), default=0.0)  # models run side by side
-    jobs = plural(sieve.jobs.total(), "job")
-    click.echo(f"{jobs} would be enqueued, for about {total} and {in_words(took_s)}; nothing was")
-    if sieve.bad_rows:
+    jobs = ("with --skip-invalid " if found.refused and found.jobs else "") + plural(found.jobs, "job")
+    already = f", {found.already} were there already" if found.already else ""
+    click.echo(f"{jobs} would be enqueued{already}, for about {total} and {in_words(found.took_s)}; nothing was")
+    if found.refused:
+        click.echo(refused(found.refused, order), err=True)
         sys.exit(WRONG_USE)
     if sample:
         tell_tokens(sample)

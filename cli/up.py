@@ -24,7 +24,7 @@ from sandbox.postgres import EmbeddedPostgres, PostgresError
 from sandbox.process import SandboxProcess
 from sandbox.valkey import EmbeddedValkey, ValkeyError, free_port
 from worker import doctor
-from worker.settings import SERVICES_FILE, Settings, write_services
+from worker.settings import SERVICES_FILE, Settings, shared, write_services
 
 READY_TIMEOUT_S = 90.0
 WILDCARD = {"0.0.0.0", "::"}
@@ -183,7 +183,7 @@ def start_all(
     addresses = {"dashboard": dashboard, **addresses}
     if flower:
         addresses["flower"] = flowers
-    write_services(data_dir, found, addresses)
+    write_services(data_dir, {**shared(config), **found}, addresses)
     for name, address in addresses.items():
         click.echo(f"{name}: {address}")
     click.echo(f"data dir: {data_dir} (logs below it)")

@@ -33,13 +33,14 @@ class Locked:
     """A model's limit, locked: what may be given out now.
 
     `free`: slots, before the rate is looked at. `since_s`: seconds since the next call may go by the
-    rate; less than 0: until then. `handed`: slots given out so far.
+    rate; less than 0: until then. `handed`: slots given out so far. `budgeted`: some budget is set.
     """
 
     free: int
     per_minute: int | None
     since_s: float
     handed: int
+    budgeted: bool
 
 
 ADD_LIMITS = text("""
@@ -87,15 +88,16 @@ def set_limit(
 
 
 # The account's row is read in subqueries, not locked: only a probe needs a lock that all models share.
-FREE = text(f"""
-    select
-        {PAUSED} or exists (select from limits l where l.model = :account and {PAUSED}) as paused,
-        {HALF_OPEN} as model_probes,
-        exists (select from limits l where l.model = :account and {HALF_OPEN}) as account_probes,
-        greatest(l.learned - l.in_use, 0) as free, l.per_minute, l.handed,
-        cast(extract(epoch from now() - l.rate_at) as float8) as since_s
-    from limits l where l.model = :model for update of l
-""")
+STANDING = f"""
+    {PAUSED} or exists (select from limits l where l.model = :account and {PAUSED}) as paused,
+    {HALF_OPEN} as model_probes,
+    exists (select from limits l where l.model = :account and {HALF_OPEN}) as account_probes,
+    greatest(l.learned - l.in_use, 0) as free, l.per_minute, l.handed,
+    cast(extract(epoch from now() - l.rate_at) as float8) as since_s,
+    exists (select from budgets) as budgeted
+"""
+FREE = text(f"select {STANDING} from limits l where l.model = :model for update of l")
+TAKE_BACK = text(f"update limits l set in_use = l.in_use - :slots where l.model = :model returning {STANDING}")
 ALONE = text("""
     select pg_try_advisory_xact_lock(:key) and not exists (
         select from jobs where state in ('dispatched', 'running') and (:every or model = :model)
@@ -107,14 +109,22 @@ PROBE_LOCK = 7_236_515
 
 def lock_free(conn: Connection, model: str) -> Locked:
     """Lock the model's limit and say what may be given out: nothing while it or the account is paused."""
-    row = conn.execute(FREE, {"model": model, "account": ACCOUNT}).first()
+    return locked(conn, model, conn.execute(FREE, {"model": model, "account": ACCOUNT}).first())
+
+
+def take_back(conn: Connection, model: str, slots: int) -> Locked:
+    """Count slots that came back; with it, as `lock_free`."""
+    return locked(conn, model, conn.execute(TAKE_BACK, {"model": model, "slots": slots, "account": ACCOUNT}).first())
+
+
+def locked(conn: Connection, model: str, row: Row[Any] | None) -> Locked:
     if row is None or row.paused:
-        return Locked(0, None, 0.0, 0)
+        return Locked(0, None, 0.0, 0, budgeted=True)
     free = row.free
     if row.model_probes or row.account_probes:
         values = {"key": PROBE_LOCK, "every": row.account_probes, "model": model}
         free = min(free, int(conn.execute(ALONE, values).scalar_one()))
-    return Locked(free, row.per_minute, row.since_s, row.handed)
+    return Locked(free, row.per_minute, row.since_s, row.handed, row.budgeted)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,17 +179,11 @@ def lock(conn: Connection, models: Iterable[str]) -> None:
     conn.execute(LOCK, {"models": list(models)})
 
 
-COUNT = text("update limits set in_use = in_use + :slots where model = :model")
 HAND = text("""
     update limits set in_use = in_use + :slots, handed = handed + :slots,
         rate_at = case when per_minute is null then rate_at else now() + :moves_s * interval '1 second' end
     where model = :model
 """)
-
-
-def count_slots(conn: Connection, model: str, slots: int) -> None:
-    """Add to the slots in use (less than 0: they came back)."""
-    conn.execute(COUNT, {"model": model, "slots": slots})
 
 
 def hand_slots(conn: Connection, model: str, slots: int, *, rate_moves_s: float) -> None:

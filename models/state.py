@@ -22,8 +22,8 @@ IN_SLOT = frozenset({S.DISPATCHED, S.RUNNING})
 
 LEGAL: dict[JobState, frozenset[JobState]] = {
     # To waiting and storing without a run: a paid answer came late, when its claim was over.
-    # To failed without one: what it comes after has failed.
-    S.QUEUED: frozenset({S.DISPATCHED, S.WAITING, S.STORING, S.FAILED, S.CANCELLED}),
+    # To failed without one: what it comes after has failed. To running at once: who frees a slot goes on with the next.
+    S.QUEUED: frozenset({S.DISPATCHED, S.RUNNING, S.WAITING, S.STORING, S.FAILED, S.CANCELLED}),
     S.DISPATCHED: frozenset({S.RUNNING, S.QUEUED, S.WAITING, S.STORING, S.CANCELLED}),
     S.RUNNING: frozenset({S.WAITING, S.STORING, S.QUEUED, S.HELD, S.FAILED, S.CANCELLED}),
     # Nothing leads from here back to queued: a job with a remote id is never submitted again.

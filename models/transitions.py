@@ -165,7 +165,10 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class Moved:
-    """A step that was made. `freed`: the model's slot came back; `released`: US dollars that budgets held for it."""
+    """A step that was made. `freed`: the model's slot came back; `released`: US dollars that budgets held for it.
+
+    `probing`: its model, or the account, has a pause that the next good answer ends.
+    """
 
     job_id: int
     state: JobState
@@ -176,11 +179,15 @@ class Moved:
     released: Decimal
     #: The recording that it is a piece of.
     parent_id: int | None
+    probing: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Spent:
-    """A change of what a job's requests cost, or may have cost; US dollars, less than 0 if it turned out free."""
+    """A change of what a job's requests cost, or may have cost, for the budgets that are set.
+
+    US dollars, less than 0 if it turned out free.
+    """
 
     job_id: int
     model: str
@@ -193,20 +200,33 @@ def rows_of(items: Sequence[Any], *names: str) -> dict[str, list[Any]]:
     return {name: list(map(attrgetter(name), items)) for name in names}
 
 
+#: What a job gets with its slot, and with its claim; `o` is the old row, `w` what was asked for.
+GIVEN = "holds_slot = true, reserved = j.estimate, dispatched_at = now()"
+TAKEN = """
+    state = 'running',
+    fence = j.fence + 1,
+    attempt = j.attempt + 1,
+    requests = j.requests + 1,
+    lease_until = now() + :lease_s * interval '1 second',
+    worker = :worker,
+    started_at = now(),
+    next_request_id = null
+"""
+WANTED = "select * from unnest(cast(:job_ids as bigint[]), cast(:request_ids as text[])) as w (id, request_id)"
+CLAIMED = """
+    j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
+    coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at,
+    j.batch_id, j.parent_id, j.after
+"""
+INTENT = """
+    insert into attempts (job_id, number, fence, request_id, worker)
+    select job_id, number, fence, request_id, :worker from claimed
+"""
+
 # A paused model's jobs are not claimed: not one more call goes out. Rescue takes them back.
-CLAIM = text("""
-    with wanted as (
-        select * from unnest(cast(:job_ids as bigint[]), cast(:request_ids as text[])) as w (id, request_id)
-    ), claimed as (
-        update jobs j set
-            state = 'running',
-            fence = j.fence + 1,
-            attempt = j.attempt + 1,
-            requests = j.requests + 1,
-            lease_until = now() + :lease_s * interval '1 second',
-            worker = :worker,
-            started_at = now(),
-            next_request_id = null
+CLAIM = text(f"""
+    with wanted as ({WANTED}), claimed as (
+        update jobs j set {TAKEN}
         from wanted w, (
             -- The old row: UPDATE returns new values only, and the id to send again is cleared.
             select o.id, o.next_request_id from jobs o
@@ -218,15 +238,10 @@ CLAIM = text("""
             order by o.id for update of o skip locked
         ) o
         where j.id = w.id and o.id = j.id
-        returning j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
-            coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at,
-            j.batch_id, j.parent_id, j.after
-    ), intent as (
-        insert into attempts (job_id, number, fence, request_id, worker)
-        select job_id, number, fence, request_id, :worker from claimed
-    )
+        returning {CLAIMED}
+    ), intent as ({INTENT})
     select * from claimed
-""")  # fmt: skip
+""")
 
 
 def claim(
@@ -252,38 +267,49 @@ def claim(
     return [Claim(**row) for row in conn.execute(CLAIM, values).mappings()]
 
 
-DISPATCH = text("""
-    update jobs set
-        state = 'dispatched',
-        holds_slot = true,
-        reserved = estimate,
-        dispatched_at = now(),
-        lease_until = now() + :lease_s * interval '1 second'
+# The caller holds the lock of the model's limit, has found no pause there, and counts slots and money.
+DISPATCH = text(f"""
+    update jobs j set state = 'dispatched', {GIVEN}, lease_until = now() + :lease_s * interval '1 second'
     where id in (
         select id from jobs where id = any(cast(:job_ids as bigint[])) and state = 'queued' and blocked_by = 0
         order by id for update skip locked
     )
-    returning id as job_id, kind, batch_id, reserved
+    returning id as job_id, kind
 """)
 
 
-@dataclass(frozen=True, slots=True)
-class Dispatched:
-    """A job that took a slot. `reserved`: US dollars that it may cost."""
-
-    job_id: int
-    kind: str
-    batch_id: int | None
-    reserved: Decimal
+def dispatch(conn: Connection, job_ids: Sequence[int], *, lease_s: float) -> dict[int, str]:
+    """Give queued jobs a slot each; returns those that took it, with their kinds."""
+    rows = conn.execute(DISPATCH, {"job_ids": list(job_ids), "lease_s": lease_s})
+    return {row.job_id: row.kind for row in rows}
 
 
-def dispatch(conn: Connection, job_ids: Sequence[int], *, lease_s: float) -> list[Dispatched]:
-    """Give queued jobs a slot each; returns those that took it.
+START = text(f"""
+    with wanted as ({WANTED}), claimed as (
+        update jobs j set {GIVEN}, {TAKEN}
+        from wanted w, (
+            select o.id, o.next_request_id from jobs o
+            where o.id = any(cast(:job_ids as bigint[])) and o.state = 'queued' and o.blocked_by = 0
+            order by o.id for update of o skip locked
+        ) o
+        where j.id = w.id and o.id = j.id
+        returning {CLAIMED}
+    ), intent as ({INTENT})
+    select * from claimed
+""")
 
-    The caller holds the lock of the model's limit and counts slots and money there.
-    """
-    values = {"job_ids": list(job_ids), "lease_s": lease_s}
-    return [Dispatched(**row) for row in conn.execute(DISPATCH, values).mappings()]
+
+def start(
+    conn: Connection,
+    job_ids: Sequence[int],
+    request_ids: Sequence[str],
+    *,
+    worker: str,
+    lease_s: float,
+) -> list[Claim]:
+    """As `dispatch` and `claim`, in one step, for a process that goes on with these queued jobs at once."""
+    values = {"job_ids": list(job_ids), "request_ids": list(request_ids), "worker": worker, "lease_s": lease_s}
+    return [Claim(**row) for row in conn.execute(START, values).mappings()]
 
 
 # A poll is leased by pushing its time forward: if the poller dies, it is due again.
@@ -341,6 +367,8 @@ def claim_fetches(conn: Connection, *, most: int, worker: str, lease_s: float) -
     return [Fetch(**row) for row in conn.execute(CLAIM_FETCHES, values).mappings()]
 
 
+# Whether a budget is set at all: no other statement needs to look then. Exact, for whoever sets one locks `jobs` first.
+BUDGETED = "exists (select from budgets)"
 # Rows are locked in the order of their ids, so that two writers never wait for each other in a ring.
 # A cancelled job goes no further: what comes back for it is recorded, then it ends.
 SETTLE = text(f"""
@@ -356,6 +384,7 @@ SETTLE = text(f"""
             error_message, cost, possibly_charged, crashed, unknown, frees_slot, doubted, expires_s)
     ), before as (
         select j.id, j.state, j.holds_slot, j.reserved, l.slot_scope,
+            l.probes or exists (select from limits a where a.model = :account and a.probes) as probing,
             -- To be cut is nothing that was paid for.
             case when j.cancel_requested and (
                 m.wanted in ('queued', 'held') or m.wanted in ('waiting', 'storing')
@@ -402,7 +431,7 @@ SETTLE = text(f"""
     from moves m join before b on b.id = m.id
     where j.id = m.id and j.fence = m.fence
     returning j.id as job_id, j.state, j.kind, j.model, b.holds_slot and not j.holds_slot as freed, j.batch_id,
-        b.reserved as released, j.parent_id
+        case when {BUDGETED} then b.reserved else 0 end as released, j.parent_id, b.probing
 """)
 # Recordings before their pieces, as their ids are: who ends a piece asks then whether it was the last.
 LOCK_FAMILY = text("select from jobs where id = any(cast(:ids as bigint[])) order by id for update")
@@ -434,7 +463,8 @@ END_ATTEMPTS = text(f"""
     join before b on b.job_id = e.job_id and b.number = e.number
     join jobs j on j.id = e.job_id
     where a.job_id = e.job_id and a.number = e.number
-    returning a.job_id, j.model, j.batch_id, {WORTH.format("a")} - {WORTH.format("b")} as amount
+    returning a.job_id, j.model, j.batch_id,
+        case when {BUDGETED} then {WORTH.format("a")} - {WORTH.format("b")} else 0 end as amount
 """)
 
 ADD_OUTPUTS = text("""
@@ -465,7 +495,7 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
     # psycopg sends our enum as a Postgres one, and no array of mixed numbers.
     values["delay_s"] = list(map(float, values["delay_s"]))
     values |= {"source": values.pop("source.value"), "target": values.pop("target.value")}
-    moved = [as_moved(row) for row in conn.execute(SETTLE, values)]
+    moved = [as_moved(row, probing=row.probing) for row in conn.execute(SETTLE, {**values, "account": ACCOUNT})]
     made = {each.job_id for each in moved}
     spent: list[Spent] = []
     # Of what is stale, only an answer to the call itself: what an old poll heard, a newer one hears too.
@@ -489,10 +519,11 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
     return moved, spent
 
 
-def as_moved(row: Any) -> Moved:
+def as_moved(row: Any, *, probing: bool = True) -> Moved:
     return Moved(
-        row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released, row.parent_id
-    )
+        row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released, row.parent_id,
+        probing,
+    )  # fmt: skip
 
 
 MARK_LATE = text("""

@@ -46,9 +46,7 @@ class Address:
         New format: the path's parameters stay in the path. Old: they go to the query. Raises NotSent where this
         side does not offer the endpoint.
         """
-        there = endpoint.direct_path if self.direct else endpoint.new_path
-        if there is None:
-            raise not_offered(name, direct=self.direct)
+        there = offered(name, endpoint, direct=self.direct)
         asked = dict(query)
         if not (self.direct or endpoint.described):
             asked = {"api_token": self._token, **asked}
@@ -65,6 +63,14 @@ def backend(base: str) -> str:
     """Where the proxy describes itself."""
     parts = urlsplit(base)
     return urlunsplit(parts._replace(netloc=BACKENDS.get(parts.netloc, parts.netloc)))
+
+
+def offered(name: str, endpoint: Endpoint, *, direct: bool) -> str:
+    """Its path on this side of the API. Raises NotSent where there is none."""
+    path = endpoint.direct_path if direct else endpoint.new_path
+    if path is None:
+        raise not_offered(name, direct=direct)
+    return path
 
 
 def not_offered(name: str, *, direct: bool) -> NotSent:

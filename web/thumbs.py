@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 from PIL import Image, UnidentifiedImageError
 
+from models.output import thumb_of
 from worker.storage import Storage
 
 #: Pixels of the longer side; as a WebP it is some 8 kB.
@@ -28,7 +29,7 @@ class Thumbs:
 
     async def of(self, location: str, sha256: str, *, video: bool) -> bytes:
         """A WebP. Raises NoPictureError, FileNotFoundError where the output's file is gone."""
-        path = f"thumbs/{sha256[:2]}/{sha256}.webp"
+        path = thumb_of(sha256)
         try:
             return await self._storage.read(path)
         except FileNotFoundError:

@@ -81,7 +81,7 @@ def applied(session: Session, changed: Sequence[Changed]) -> Counts:
     freed = Counter(each.model for each in changed if each.freed)
     slots.lock(connection, freed)
     for model, count in freed.items():
-        slots.count_slots(connection, model, -count)
+        slots.take_back(connection, model, count)
     money.book(connection, [Entry(each.model, each.batch_id, reserved=-each.released) for each in changed])
     kick_after_commit(session)
     # A piece is its recording's affair, but where it alone was meant.

@@ -29,21 +29,24 @@ PUBLISH = "mediajobs.publish"
 TALLY = "mediajobs.tally"
 TELL = "mediajobs.tell"
 DELIVER = "mediajobs.deliver"
+PRUNE = "mediajobs.prune"
 
-UPKEEP = (DISPATCH, FETCH, RESCUE, SWEEP, MEND, SCHEDULES, PUBLISH, TALLY, TELL, DELIVER)
+UPKEEP = (DISPATCH, FETCH, RESCUE, SWEEP, MEND, SCHEDULES, PUBLISH, TALLY, TELL, DELIVER, PRUNE)
 QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", INTAKE: "schedule", **dict.fromkeys(UPKEEP, "upkeep")}
 SWEEP_S = 600.0
 #: It looks at all that comes after others and is not ended: what it is for should never be.
 MEND_S = 60.0
 PUBLISH_S = 2.0
 TALLY_S = 5.0
+PRUNE_S = 3600.0
 #: Before the broker's client notices by itself that its peer is gone.
 SOCKET_S = 10
 
 
-def ticks(tick_s: float) -> dict[str, float]:
+def ticks(tick_s: float, *, prunes: bool) -> dict[str, float]:
     """Task → seconds from one tick to the next."""
     return {
+        **({PRUNE: PRUNE_S} if prunes else {}),
         **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES, TELL, DELIVER), tick_s),
         PUBLISH: max(PUBLISH_S, tick_s),
         TALLY: TALLY_S,
@@ -66,7 +69,7 @@ def make_app(broker_url: str | None) -> Celery:
                 # Older than this, a tick has nothing to say: the next one is there.
                 "options": {"expires": max(5.0, every_s * 3)},
             }
-            for name, every_s in ticks(tick_s).items()
+            for name, every_s in ticks(tick_s, prunes=settings().prune_after is not None).items()
         },
         broker_connection_retry_on_startup=True,
         broker_transport_options={

@@ -219,7 +219,8 @@ def counters(conn: Connection) -> Iterator[str]:
 # Given out and given back, in the order of the clock: a slot is given on under the lock of its limit.
 LEASES = text("""
     with steps as (
-        select j.model, greatest(l.highest, l.concurrency) as concurrency, e.at, e.id, e.target = 'dispatched' as taken,
+        select j.model, greatest(l.highest, l.concurrency) as concurrency, e.at, e.id,
+            e.target = 'dispatched' or e.source = 'queued' and e.target = 'running' as taken,
             (e.source in ('dispatched', 'running') or e.source = 'waiting' and l.slot_scope = 'task') and not (
                 e.target = 'running' or e.source <> 'waiting' and e.target = 'waiting' and l.slot_scope = 'task'
             ) and not coalesce(lag(e.source = 'waiting' and e.target = 'waiting')

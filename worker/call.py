@@ -41,6 +41,10 @@ ADVICE = {
     Action.ALREADY_ACCEPTED: "a call with this request_id was accepted before",
     Action.PATIENCE: "it may be known in a moment, or no more",
 }
+#: The same, where an endpoint means something else by it.
+ADVICE_OF = {
+    ("agent_history", Action.PATIENCE): "is it a `conversation_id` that an answer of this agent named?",
+}
 
 
 def doubts(endpoint: Endpoint, fields: Json) -> Iterator[str]:
@@ -54,14 +58,14 @@ def doubts(endpoint: Endpoint, fields: Json) -> Iterator[str]:
         yield f"{name} is missing, which the API requires"
 
 
-def advice_of(error: ProviderError, *, paid: bool) -> str | None:
-    """What to do about it, or to make of it."""
+def advice_of(name: str, error: ProviderError, *, paid: bool) -> str | None:
+    """What to do about it, or to make of it. `name`: of the endpoint."""
     if isinstance(error, AnswerLost):
         doubt = "it may have been accepted, and charged" if paid else "it may have been accepted"
         return f"{doubt}; it was sent once, and is not sent again"
     if error.http_status == 404 and error.code is None:
         return "nothing is at this path; `mediajobs doctor --api` tells what the proxy has"
-    return ADVICE.get(error.ruling.action)
+    return ADVICE_OF.get((name, error.ruling.action)) or ADVICE.get(error.ruling.action)
 
 
 def make_request(

@@ -12,8 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, fie
 from provider.wire import Json, Request
 from worker import messages as chats
 from worker.folders import Files
-from worker.glm import DEFAULT_TOKENS, FREE, MODELS, VISION, usage
-from worker.images import located
+from worker.glm import DEFAULT_TOKENS, FREE, MODELS, VISION, tokens_in, usage
+from worker.images import all_located
 from worker.kind import (
     Args,
     Cell,
@@ -35,16 +35,15 @@ from worker.kind import (
 from worker.messages import CHAT
 from worker.schemas import check_schema, misfit
 from worker.tariff import Tokens
+from worker.wording import PartError, shown
 
-MAX_PROMPT = 2_000_000
 MAX_IMAGES = 100
 MAX_TOKENS = 131072
 MAX_TOOLS = 128
 TOOLS = ("function", "web_search", "retrieval", "mcp")
 #: An answer may take its time: no less than this between two of its bytes is waited for.
 READ_TIMEOUT_S = 900.0
-#: Believed: bytes of text that a token has at the least, and tokens of what is shown at the most.
-BYTES_A_TOKEN = 3
+#: Believed: tokens of what is shown, at the most.
 SHOWN_TOKENS = {"image_url": 2000, "video_url": 20_000, "file_url": 50_000}
 
 
@@ -66,9 +65,9 @@ Named = Annotated[Object, BeforeValidator(as_type), Cell]
 class ChatArgs(Args):
     #: Either the messages, or the parts of a plain question.
     messages: Annotated[list[Any] | None, Storable, Cell] = None
-    prompt: Prompt | None = Field(default=None, min_length=1, max_length=MAX_PROMPT)
-    system: Prompt | None = Field(default=None, max_length=MAX_PROMPT)
-    images: Annotated[list[Text], BeforeValidator(as_words), Cell] = Field(default=[], max_length=MAX_IMAGES)
+    prompt: Prompt | None = Field(default=None, min_length=1, max_length=chats.MAX_PROMPT)
+    system: Prompt | None = Field(default=None, max_length=chats.MAX_PROMPT)
+    images: list[str] = Field(default=[])
     do_sample: bool | None = None
     stream: bool | None = None
     thinking: Named | None = None
@@ -89,10 +88,10 @@ class ChatArgs(Args):
     def messages_are_messages(cls, given: list[Any] | None, info: ValidationInfo) -> list[Json] | None:
         return None if given is None else chats.checked(given, folder_of(info), CHAT)
 
-    @field_validator("images")
+    @field_validator("images", mode="plain")
     @classmethod
-    def images_are_images(cls, given: list[str], info: ValidationInfo) -> list[str]:
-        return [located(each, folder_of(info), max_bytes=chats.MAX_IMAGE_BYTES) for each in given]
+    def images_are_images(cls, given: Any, info: ValidationInfo) -> list[str]:
+        return all_located(given, folder_of(info), most=MAX_IMAGES, max_bytes=chats.MAX_IMAGE_BYTES)
 
     @field_validator("thinking")
     @classmethod
@@ -109,10 +108,10 @@ class ChatArgs(Args):
     def tools_are_tools(cls, given: list[Any] | None) -> list[Any] | None:
         for number, tool in enumerate(given or [], 1):
             if not isinstance(tool, dict) or tool.get("type") not in TOOLS:
-                raise ValueError(f"tool {number} is of no known type; types are {', '.join(TOOLS)}")
+                raise PartError(f"tool {number}, {shown(tool)}, is of no known type; types are {', '.join(TOOLS)}")
             function = tool.get("function")
             if tool["type"] == "function" and not (isinstance(function, dict) and function.get("name")):
-                raise ValueError(f"tool {number} is a function without a name")
+                raise PartError(f"tool {number} is a function without a name; give it one")
         return given
 
     @field_validator("json_schema")
@@ -151,7 +150,7 @@ class ChatArgs(Args):
 
 def of_type(given: Json | None, types: tuple[str, ...]) -> Json | None:
     if given is not None and given.get("type") not in types:
-        raise ValueError(f"is of type {given.get('type')!r}; types are {', '.join(types)}")
+        raise PartError(f"is of type {shown(given.get('type'))}; types are {', '.join(types)}")
     return given
 
 
@@ -168,10 +167,11 @@ def check(row: dict[str, Any], folder: Files, kind: Kind) -> Checked:
 def input_tokens(args: Json) -> int:
     """How many tokens go in, at most; the tokenizer knows better, and costs a call."""
     said = sent_messages(args)
-    texts = sum(len(text.encode("utf-8", "replace")) for kind, text in chats.parts(said) if kind == "text")
-    texts += len(json.dumps(args.get("tools") or "", ensure_ascii=False))
-    shown = sum(SHOWN_TOKENS[kind] for kind, _ in chats.parts(said) if kind != "text")
-    return texts // BYTES_A_TOKEN + 8 * len(said) + shown
+    texts = [text for kind, text in chats.parts(said) if kind == "text"]
+    if args.get("tools"):
+        texts.append(json.dumps(args["tools"], ensure_ascii=False))
+    looked_at = sum(SHOWN_TOKENS[kind] for kind, _ in chats.parts(said) if kind != "text")
+    return sum(map(tokens_in, texts)) + 8 * len(said) + looked_at
 
 
 def sent_messages(args: Json) -> list[Json]:

@@ -18,7 +18,7 @@ def dispatch(engine: Engine, publish: Callable[[Hints], None], *, lease_s: float
     for model in models:
         with engine.begin() as conn:
             money.jobs_first(conn)
-            pairs = hand_out(conn, model, lease_s=lease_s)
+            pairs = hand_out(conn, model, slots.lock_free(conn, model), lease_s=lease_s)
         failpoint("dispatch.committed")
         publish(gather(pairs))
         handed += len(pairs)

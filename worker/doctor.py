@@ -20,7 +20,7 @@ from provider.definitions import differences, read_definition
 from provider.errors import NotSent, ProviderError
 from provider.wire import Request
 from worker.call import call
-from worker.settings import Settings
+from worker.settings import NO_KEY, NoServicesError, Settings, runs
 from worker.storage import Storage
 
 CHANGED = "its calls may be refused: try it with `mediajobs call`, and see whether a newer mediajobs knows it"
@@ -57,7 +57,7 @@ def place(url: str) -> str:
 def database(config: Settings) -> Iterator[Finding]:
     if not config.database_url:
         yield Finding("database", ok=False, found="not set", unreachable=True,
-                      mend="start `mediajobs up`, or set MEDIAJOBS_DATABASE_URL")  # fmt: skip
+                      mend=str(NoServicesError(config.data_dir)))  # fmt: skip
         return
     engine = make_engine(config.database_url, name="mediajobs-doctor", pool_size=1)
     try:
@@ -102,8 +102,12 @@ def broker(config: Settings) -> Iterator[Finding]:
     from worker.app import app  # noqa: PLC0415 - Celery is slow to import
 
     if not config.broker_url:
-        yield Finding("broker", ok=False, found="not set", unreachable=True,
-                      mend="start `mediajobs up`, or set MEDIAJOBS_BROKER_URL")  # fmt: skip
+        mend = (
+            "set MEDIAJOBS_BROKER_URL here too"
+            if runs(config.data_dir)
+            else "start `mediajobs up`, or set MEDIAJOBS_BROKER_URL"
+        )
+        yield Finding("broker", ok=False, found="not set", unreachable=True, mend=mend)
         return
     try:
         with app.connection_for_read() as connection:
@@ -121,7 +125,7 @@ def broker(config: Settings) -> Iterator[Finding]:
 def api(config: Settings) -> Iterator[Finding]:
     style = "Z.AI directly" if is_direct(config.api_base_url, config.api_style) else "through the proxy"
     token = config.api_token.get_secret_value()
-    yield Finding("API token", ok=bool(token), found="set" if token else "not set", mend="set MEDIAJOBS_API_TOKEN")
+    yield Finding("API token", ok=bool(token), found="set" if token else "not set", mend=NO_KEY)
     try:
         # Any answer will do: it costs nothing, and says that somebody is there.
         httpx.get(place(config.api_base_url), timeout=10)

@@ -1,7 +1,4 @@
-"""The fields of a row that are ours, not the API's: one reading of them, for manifests and for Python.
-
-And what is wrong with the API's, in words.
-"""
+"""The fields of a row that are ours, not the API's: one reading of them, for manifests and for Python."""
 
 import json
 from collections.abc import Callable
@@ -10,38 +7,15 @@ from typing import Any
 
 from provider.unwrap import UNSTORABLE
 from worker.kinds import KINDS
-
-
-def shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else f"{text[:57]}…"
-
-
-def explain(error: Any) -> tuple[str | None, str]:
-    """(field, message) of one of pydantic's errors, in words for people who never saw pydantic."""
-    field = ".".join(str(part) for part in error["loc"]) or None
-    value = shown(error["input"])
-    match error["type"]:
-        case "missing":
-            return field, "is missing; give it a value"
-        case "value_error" if field is None:  # of the row as a whole: it begins with its field's name
-            name, _, message = error["msg"].removeprefix("Value error, ").partition(": ")
-            return (name, message) if message else (None, name)
-        case "unknown_field":
-            return field, error["msg"]
-        case "value_error":
-            return field, f"{value} {error['msg'].removeprefix('Value error, ')}"
-        case "string_too_long" | "too_long" if isinstance(error["input"], str):
-            most = error["ctx"]["max_length"]
-            return field, f"has {len(error['input'])} characters; at most {most} are allowed"
-        case _:
-            return field, f"{value} is not valid: {error['msg'][0].lower()}{error['msg'][1:]}"
+from worker.wording import shown
 
 
 def parse_name(value: Any, what: str) -> str:
+    """A text, or the number that stands for one in JSON."""
     text = str(value)
-    if not text.strip() or len(text) > 200 or UNSTORABLE.search(text):
-        raise ValueError(f"{shown(value)} is no {what}; use 1 to 200 characters")
+    named = isinstance(value, str | int) and not isinstance(value, bool)
+    if not named or not text.strip() or len(text) > 200 or UNSTORABLE.search(text):
+        raise ValueError(f"{shown(value)} is no {what}; use a text of 1 to 200 characters")
     return text
 
 

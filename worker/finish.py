@@ -15,7 +15,7 @@ from models.state import JobState
 from models.transitions import Move, Moved, Spent
 from provider.rulings import NO_BALANCE, REACHED_CODES
 from worker import family, pace
-from worker.hand_out import hand_out
+from worker.hand_out import Taker, hand_out
 from worker.hints import Hints, Lot, gather
 from worker.pace import Pace
 
@@ -79,8 +79,8 @@ class Finished:
     hints: Hints
 
 
-def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> Finished:
-    """Settle a group of outcomes, free their slots, and give those to the next jobs.
+def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float, taker: Taker | None = None) -> Finished:
+    """Settle a group of outcomes, free their slots, and give those to the next jobs, first to what the taker claims.
 
     `lease_s`: seconds after which a dispatched job's hint is sent again.
     """
@@ -89,14 +89,14 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float) -> 
     adopted = transitions.adopt(conn) if stale else []
     effects = {effect for outcome in outcomes for effect in outcome.effects}
     proofs = {outcome.move.job_id for outcome in outcomes if outcome.proof}
-    proven = {each.model for each in moved if each.job_id in proofs}
-    if proven:
+    probing = [each for each in moved if each.probing]
+    if proven := {each.model for each in probing if each.job_id in proofs}:
         tell(slots.prove(conn, proven))
-    elif any(outcome.polled for outcome in outcomes):
+    elif probing and any(outcome.polled for outcome in outcomes):
         tell(slots.prove(conn, [], codes=REACHED_CODES))
     grown = family.after(conn, [outcome.move for outcome in outcomes], moved)
     asked_for = grown.models | follow(conn, moved, adopted)
-    pairs = hand_on(conn, [*moved, *adopted], effects, spent, lease_s=lease_s, asked_for=asked_for)
+    pairs = hand_on(conn, [*moved, *adopted], effects, spent, lease_s=lease_s, asked_for=asked_for, taker=taker)
     pairs += grown.hints
     due = {outcome.move.job_id for outcome in outcomes if not outcome.move.delay_s} | {each.job_id for each in adopted}
     pairs += [
@@ -156,6 +156,7 @@ def hand_on(
     *,
     lease_s: float,
     asked_for: Collection[str] = (),
+    taker: Taker | None = None,
 ) -> list[tuple[Lot, int]]:
     """Settle what the steps mean for limits and budgets, and give freed slots to the next jobs.
 
@@ -166,17 +167,18 @@ def hand_on(
     models = {*freed, *asked_for, *(effect.model for effect in ordered)}
     if any(isinstance(effect, Pause) for effect in ordered):
         models.add(ACCOUNT)  # a pause may spread to it; locked first, by its name
-    slots.lock(conn, models)
+    if len(models) > 1 or not freed:
+        slots.lock(conn, models)
     for effect in ordered:
         apply_effect(conn, effect)
-    for model, count in freed.items():
-        slots.count_slots(conn, model, -count)
+    limits = {model: slots.take_back(conn, model, count) for model, count in freed.items()}
     entries = [Entry(each.model, each.batch_id, reserved=-each.released) for each in moved]
     entries += [Entry(each.model, each.batch_id, spent=each.amount) for each in spent]
     money.book(conn, entries)
     pairs: list[tuple[Lot, int]] = []
     for model in sorted({*freed, *asked_for}):
-        pairs += hand_out(conn, model, lease_s=lease_s)
+        limit = limits.get(model) or slots.lock_free(conn, model)
+        pairs += hand_out(conn, model, limit, lease_s=lease_s, taker=taker)
     return pairs
 
 

@@ -22,7 +22,7 @@ class Uploads:
             return given
         name = given.removeprefix(UPLOAD)
         if NAME.fullmatch(name) is None:
-            raise ValueError(f"names {given[:80]!r}, which no upload is called; give it as the upload's answer had it")
+            raise ValueError("is what no upload is called; give it as the upload's answer had it")
         return f"{self.place}/{name}"
 
 
@@ -37,15 +37,13 @@ def placed(folder: Files, given: str) -> str:
 def file_in(folder: Files, given: str) -> Path:
     """The file of this machine that a row names; relative ones start from the folder.
 
-    Raises ValueError for one that may not be named.
+    Raises ValueError for one that may not be named; the message goes on after the value.
     """
     path = path_of(given) if given.startswith(FILE) else Path(given)
     if isinstance(folder, Path):
         return Path(folder, path).absolute()
     if not path.is_absolute() or path.parent != Path(folder.place):
-        raise ValueError(
-            f"names {given[:60]!r}: from here no files of the server can be named; upload it, or give a URL or s3://…"
-        )
+        raise ValueError("cannot be: from here no files of the server can be named; upload it, or give a URL or s3://…")
     return path
 
 

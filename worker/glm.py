@@ -32,6 +32,16 @@ def price(read_: str, cached: str, written: str) -> TokenPrice:
     return TokenPrice(input=Decimal(read_), cached=Decimal(cached), output=Decimal(written))
 
 
+#: Believed: bytes of text that a token has at the least. A Chinese character has three, and is a token or less;
+#: English has four or five a token.
+BYTES_A_TOKEN = 3
+
+
+def tokens_in(said: str) -> int:
+    """How many tokens a text has at most, as is believed."""
+    return -(-len(said.encode("utf-8", "replace")) // BYTES_A_TOKEN)
+
+
 FREE = price("0", "0", "0")
 DEFAULT_TOKENS = 65536
 TEXT = {

@@ -7,8 +7,10 @@ from typing import Any
 
 from provider.wire import Inline
 from worker.folders import FILE, Files, file_in, placed
+from worker.kind import from_cell, storable
 from worker.media import sniff
 from worker.references import is_reference
+from worker.wording import PartError, shown
 
 #: The shortest base64 that may be an image: the smallest PNG has 67 bytes.
 MIN_BASE64 = 80
@@ -19,26 +21,52 @@ MAX_PATH = 4096
 HEAD_BYTES = 64
 
 
-def located(image: str, folder: Files, *, max_bytes: int, taker: str = "the API") -> str:
+def all_located(given: Any, folder: Files, *, most: int, max_bytes: int, taker: str = "the API") -> list[str]:
+    """One image, or a list of at most `most` (in a CSV's cell as JSON), as they are kept. Raises ValueError."""
+    match from_cell(given):
+        case str() as image:
+            return [located(image, folder, max_bytes=max_bytes, taker=taker)]
+        case list() as images if len(images) > most:
+            raise ValueError(f"has {len(images)} images; at most {most} are allowed")
+        case list() as images:
+            found = []
+            for number, image in enumerate(images, 1):
+                try:
+                    found.append(located(image, folder, max_bytes=max_bytes, taker=taker))
+                except ValueError as error:
+                    raise PartError(f"image {number}, {shown(image)}, {error}") from None
+            return found
+    raise ValueError(f"is no image; {FORMS}, or a list of these")
+
+
+FORMS = "give an http(s) URL, base64, a path that starts from the manifest's folder, or s3://bucket/name"
+
+
+def located(given: Any, folder: Files, *, max_bytes: int, taker: str = "the API") -> str:
     """The image as it is kept: a file of this machine as a file:// URL, all else as it is.
 
-    Raises ValueError for what is no image, or is larger than `max_bytes`. What lies in a bucket is
-    looked at when it is sent: it may not be readable from here.
+    Raises ValueError for what is no image, or is larger than `max_bytes`; the message goes on after the value. What
+    lies in a bucket is looked at when it is sent: it may not be readable from here.
     """
-    image = placed(folder, image)
+    if not isinstance(given, str):
+        raise ValueError(f"is no image; {FORMS}")  # noqa: TRY004 - of the value, for pydantic
+    storable(given)
+    image = placed(folder, given)
     if image.startswith((*URLS, BUCKET)) or is_reference(image):
         return image
     if image.startswith("data:image/") or (len(image) >= MIN_BASE64 and BASE64.fullmatch(image)):
         check_size(decoded_bytes(image), max_bytes, taker)
         return image
-    if len(image) > MAX_PATH or not (path := file_in(folder, image)).is_file():
-        raise ValueError(f"names {image[:60]!r}, which is neither an http(s) URL nor base64 of an image nor a file")
+    path = file_in(folder, image)
     try:
+        if len(image) > MAX_PATH or not path.is_file():
+            known = "an http(s) URL nor base64 of an image nor a file"
+            raise ValueError(f"is neither {known}; paths start from the manifest's folder")
         with path.open("rb") as file:
             check_size(path.stat().st_size, max_bytes, taker)
             image_type(file.read(HEAD_BYTES))
     except OSError as error:
-        raise ValueError(f"names {image[:60]!r}, which cannot be read: {error.strerror}") from None
+        raise ValueError(f"cannot be read: {error.strerror}") from None
     return path.as_uri()
 
 
@@ -46,7 +74,7 @@ def image_type(head: bytes) -> str:
     """The mime type, by a file's first bytes. Raises ValueError where it is no image."""
     mime = sniff(head)
     if mime is None or not mime.startswith("image/"):
-        raise ValueError(f"is no image: it begins with {head[:8]!r}")
+        raise ValueError(f"is no image: it begins with {shown(head[:8].decode('latin-1'))}")
     return mime
 
 

@@ -16,6 +16,7 @@ from provider.unwrap import UNSTORABLE
 from provider.wire import Json, Request
 from worker.folders import Files
 from worker.tariff import NO_TOKENS, Price, Tokens
+from worker.wording import shown
 
 AnyArgs = TypeVar("AnyArgs", bound="Args")
 
@@ -41,6 +42,7 @@ __all__ = [
     "UnreadableAnswerError",
     "folder_of",
     "read_args",
+    "renamed",
 ]  # fmt: skip
 
 
@@ -79,9 +81,15 @@ def not_blank(value: str) -> str:
     return value
 
 
+def not_blank_name(value: str) -> str:
+    if not value.strip():
+        raise ValueError("is blank; give it a name, or leave it out")
+    return value
+
+
 def not_bool(value: Any) -> Any:
     if isinstance(value, bool):
-        raise ValueError("is no number")  # noqa: TRY004 - of the value, for pydantic
+        raise ValueError("is no number; write it in digits")  # noqa: TRY004 - of the value, for pydantic
     return value
 
 
@@ -96,12 +104,28 @@ class Args(BaseModel):
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    model: Text = Field(min_length=1, max_length=100)
+    model: Annotated[Text, AfterValidator(not_blank_name)] = Field(min_length=1, max_length=100)
     user_id: UserId | None = None
 
     def stored(self) -> Json:
         """The fields that were given: what the job keeps and the API gets."""
         return self.model_dump(mode="json", exclude_none=True)
+
+
+def renamed(error: ValidationError, names: Mapping[str, str]) -> ValidationError:
+    """The same, with the fields called what they are called in the row."""
+    lines: list[InitErrorDetails] = []
+    for each in error.errors(include_url=False):
+        context = {**(each.get("ctx") or {}), "reason": each["msg"]}
+        first, *rest = each["loc"] or ("",)
+        lines.append(
+            InitErrorDetails(
+                type=PydanticCustomError(each["type"], "{reason}", context),
+                loc=(names.get(str(first), first), *rest) if each["loc"] else (),
+                input=each["input"],
+            )
+        )
+    return ValidationError.from_exception_data(error.title, lines)
 
 
 OURS = {"request_id": "is made by mediajobs, one for each attempt; use `key` to name a row"}
@@ -161,7 +185,7 @@ def line_of(name: str, value: Any, reason: str, *, kind: str = "value_error") ->
 def unknown_field(name: str, value: Any, fields: list[str]) -> str:
     near = get_close_matches(name, fields, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
-    return f"is no field of this kind (it holds {str(value)[:40]!r}); {meant}known are {', '.join(fields)}"
+    return f"is no field of this kind (it holds {shown(value)}); {meant}known are {', '.join(fields)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -12,12 +12,13 @@ from typing import Any, BinaryIO, Literal
 
 from pydantic import ValidationError
 
-from worker.fields import OWN, explain
+from worker.fields import OWN
 from worker.folders import Files
 from worker.kind import Kind
 from worker.kinds import KINDS
 from worker.openai_batch import fields_of
 from worker.producer import Row, split
+from worker.wording import explain
 
 Format = Literal["csv", "jsonl", "openai"]
 #: Room for the largest image as base64 (5 MB are 7 MB of it).
@@ -27,12 +28,13 @@ csv.field_size_limit(MAX_LINE_BYTES)  # of the whole process; Python's own is 12
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """Why a row cannot be enqueued. `field`: None where it is the row as a whole."""
+    """Why a row cannot be enqueued. `field`: None where it is the row as a whole. `key`: the row's, if it is good."""
 
     row: int | None
     line: int
     field: str | None
     message: str
+    key: str | None = None
 
     def __str__(self) -> str:
         where = f"row {self.row} (line {self.line})" if self.row is not None else f"line {self.line}"
@@ -103,21 +105,18 @@ def checked(
 ) -> Iterator[Good | Problem]:
     """One record's outcome; `keys` holds a hash of each key that was seen or made, and its row."""
     problems: list[Problem] = []
+    own: dict[str, Any] = {}
 
     def problem(field: str | None, message: str) -> None:
-        problems.append(Problem(record.row, record.line, field, message))
+        problems.append(Problem(record.row, record.line, field, message, own.get("key")))
 
-    own: dict[str, Any] = {}
-    rest: dict[str, Any] = {}
-    for name, value in record.fields.items():
-        if value is not None:
-            (own if name in OWN else rest)[name] = value
-    for name, value in list(own.items()):
+    given = {name: value for name, value in record.fields.items() if value is not None}
+    rest = {name: value for name, value in given.items() if name not in OWN}
+    for name in (name for name in OWN if name in given):  # the key first, as problems have it
         try:
-            own[name] = OWN[name](value)
+            own[name] = OWN[name](given[name])
         except ValueError as error:
             problem(name, str(error))
-            del own[name]
     one = KINDS[own["kind"]] if "kind" in own else None if "kind" in record.fields else kind
     if one is None:
         if not problems:
@@ -133,7 +132,7 @@ def checked(
     warnings: list[str] = []
     try:
         found = one.check(rest, folder)
-        rows, warnings = list(split(found, one, number=record.row, order=record.row, own=own)), found.warnings
+        rows, warnings = list(split(found, one, number=record.row, order=record.row, own=own, row=rest)), found.warnings
     except ValidationError as error:
         for each in error.errors(include_url=False):
             problem(*explain(each))

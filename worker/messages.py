@@ -11,9 +11,12 @@ from provider.wire import Json
 from worker.folders import Files
 from worker.images import located, sendable
 from worker.references import is_reference
+from worker.wording import PartError, shown
 
 #: docs.z.ai, vision models: an image of 5 MB at most.
 MAX_IMAGE_BYTES = 5 * 1024**2
+#: The documentation names no limit; a longer prompt is a mistake in the file.
+MAX_PROMPT = 2_000_000
 ROLES = ("system", "user", "assistant", "tool")
 #: Said by nobody who asks for anything.
 SILENT = frozenset({"system", "assistant"})
@@ -40,7 +43,7 @@ def checked(messages: list[Any], folder: Files, shape: Shape) -> list[Json]:
         try:
             found.append(checked_message(message, folder, shape))
         except ValueError as error:
-            raise ValueError(f"message {number} {error}") from None
+            raise PartError(f"message {number} {error}") from None
     if SILENT.issuperset(each["role"] for each in found):
         raise ValueError("has no message of a user or a tool; add one")
     return found
@@ -48,9 +51,14 @@ def checked(messages: list[Any], folder: Files, shape: Shape) -> list[Json]:
 
 def checked_message(message: Any, folder: Files, shape: Shape) -> Json:
     if not isinstance(message, dict):
-        raise ValueError(f"is no object but {str(message)[:40]!r}")  # noqa: TRY004 - of the value, for pydantic
+        raise ValueError(  # noqa: TRY004 - of the value, for pydantic
+            f'is {shown(message)}; write it as {{"role": "user", "content": "…"}}'
+        )
     if (role := message.get("role")) not in ROLES:
-        raise ValueError(f"has the role {role!r}; roles are {', '.join(ROLES)}")
+        raise ValueError(f"has the role {shown(role)}; roles are {', '.join(ROLES)}")
+    calls = message.get("tool_calls")
+    if calls is not None and not (isinstance(calls, list) and all(isinstance(each, dict) for each in calls)):
+        raise ValueError(f"has tool_calls {shown(calls)}; give a list of objects, as the model's answer had them")
     content = message.get("content")
     match content:
         case str() if content.strip():
@@ -59,7 +67,7 @@ def checked_message(message: Any, folder: Files, shape: Shape) -> Json:
             return {**message, "content": [checked_part(each, folder, shape) for each in content]}
         case dict() if not shape.nested:
             return {**message, "content": checked_part(content, folder, shape)}
-        case None | "" if message.get("tool_calls"):
+        case None | "" if calls:
             return message
     raise ValueError("has no content; give it text, or a list of parts")
 
@@ -67,16 +75,19 @@ def checked_message(message: Any, folder: Files, shape: Shape) -> Json:
 def checked_part(part: Any, folder: Files, shape: Shape) -> Json:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind not in shape.parts:
-        raise ValueError(f"has a part of type {kind!r}; types are {', '.join(shape.parts)}")
+        raise ValueError(f"has a part of type {shown(kind)}; types are {', '.join(shape.parts)}")
     value = part.get(kind)
     if shape.nested and kind != "text":
         value = value.get("url") if isinstance(value, dict) else value
     if not isinstance(value, str) or not value.strip():
-        raise ValueError(f"has a part of type {kind!r} without its {kind}")
+        raise ValueError(f"has a part of type {kind!r} without its {kind}; give it one, as text")
     if kind == "image_url":
-        value = located(value, folder, max_bytes=MAX_IMAGE_BYTES)
+        try:
+            value = located(value, folder, max_bytes=MAX_IMAGE_BYTES)
+        except ValueError as error:
+            raise ValueError(f"has the image {shown(value)}, which {error}") from None
     elif kind.endswith("_url") and not value.startswith(("https://", "http://")) and not is_reference(value):
-        raise ValueError(f"has a {kind} {value[:60]!r}, which is no http(s) URL")
+        raise ValueError(f"has the {kind} {shown(value)}, which is no http(s) URL; give one")
     return with_value(part, value, shape)
 
 

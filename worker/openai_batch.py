@@ -9,7 +9,7 @@ from itertools import groupby
 from typing import Any
 
 from models.state import FINAL, JobState
-from worker.fields import shown
+from worker.wording import shown
 
 #: How the URL of a request ends → the kinds that it may be.
 KINDS_OF_URLS = {

@@ -43,7 +43,7 @@ class Operator:
     def submit(self, order: Order, sieve: Sieve) -> Inserted:
         """As `submission.enqueue`."""
         added = submission.enqueue(self.session, order, sieve)
-        cost = None if added.already else sum(sieve.costs.values(), Decimal(0)) or None
+        cost = None if added.already or added.left_out.places else sieve.cost or None
         self.note("submit", f"batch {order.batch}", jobs=added.added, cost=cost, kind=order.kind,
                   already=added.already or None, skipped=len(sieve.bad_rows) or None, budget=order.budget)  # fmt: skip
         return added

@@ -6,12 +6,12 @@
 from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from graphlib import CycleError, TopologicalSorter
 from typing import Any
 
 from provider.wire import Json
 from worker.kind import Kind
 from worker.references import FIRST, Reference, is_reference, references
+from worker.wording import shown
 
 #: Outputs that are files, not text.
 FILES = frozenset({"image", "cover", "video", "audio", "file"})
@@ -65,33 +65,43 @@ class AfterError(ValueError):
 # -- what a row says ---------------------------------------------------------------------------------
 
 
-def uses_of(args: Json, kind: Kind, after: Sequence[str]) -> list[Use]:
+def uses_of(args: Json, kind: Kind, after: Sequence[str], row: Json | None = None) -> list[Use]:
     """What an input takes of the jobs that it comes after. Raises ValueError, its text beginning with the field.
 
-    Where a row comes after nothing, braces in its text and in names of files are themselves.
+    Where a row comes after nothing, braces in its text and in names of files are themselves. `row`: what was written,
+    whose fields may have become parts of others.
     """
     found: list[Use] = []
     for path, text in texts(args):
         file = bool(kind.files.intersection(path))
         if "{{" not in text or not (after or (file and is_reference(text))):
             continue
+        field = written(path[0], text, row or {})
         if path == ("model",):
             raise ValueError(
-                f"model: is {text[:60]!r}; name it here, for what it costs and its slots are known only then"
+                f"{field}: is {shown(text)}; name it here, for what it costs and its slots are known only then"
             )
         try:
             given = alone(text) if file else list(references(text))
-            found += [Use(path[0], each.role, key_of(each, after), file) for each in given]
+            found += [Use(field, each.role, key_of(each, after), file) for each in given]
         except ValueError as error:
-            raise ValueError(f"{path[0]}: {error}") from None
+            raise ValueError(f"{field}: {error}") from None
     return found
+
+
+def written(field: str, text: str, row: Json) -> str:
+    """The field of the row in which a text of the input was written."""
+    for name in (field, *row):
+        if row.get(name) == text:
+            return name
+    return next((name for name, value in row.items() if isinstance(value, str | list) and text in value), field)
 
 
 def alone(text: str) -> list[Reference]:
     """What a field for a file refers to. Raises ValueError where there is more than that in it."""
     given = list(references(text))
     if given and given[0].end - given[0].start < len(text.strip()):
-        raise ValueError(f"has {text[:60]!r}; an output that is a file stands alone")
+        raise ValueError(f"has {shown(text)}; an output that is a file stands alone")
     return given
 
 
@@ -123,25 +133,49 @@ def key_of(reference: Reference, after: Sequence[str]) -> str:
 # -- what rows say together --------------------------------------------------------------------------
 
 
-def misplaced(
+@dataclass(frozen=True, slots=True)
+class LeftOut:
+    """What cannot be made: rows that are wrong themselves, and `along` what comes after rows that are left out."""
+
+    wrong: Sequence[Misplaced] = ()
+    along: Sequence[Misplaced] = ()
+
+    @property
+    def places(self) -> set[int]:
+        return {each.place for each in (*self.wrong, *self.along)}
+
+
+def left_out(
     followers: Sequence[Follower],
     kinds: Mapping[str, str],
     several: Collection[str],
     roles: Mapping[str, Sequence[str]],
-) -> list[Misplaced]:
-    """What is wrong with rows that come after others: unknown keys, circles, outputs that nobody makes.
+    bad: Collection[str] = (),
+) -> LeftOut:
+    """What is wrong with rows that come after others: unknown keys, circles, outputs that nobody makes. All at once.
 
     kinds: key → kind, of all that may be named. several: keys of rows that are several jobs.
-    roles: kind → the roles of what it makes, that of its first output first.
+    roles: kind → the roles of what it makes, that of its first output first. bad: keys of rows that were refused
+    by themselves: what comes after them is not to blame.
     """
-    found: list[Misplaced] = []
+    wrong: list[Misplaced] = []
+    seeds: set[int] = set()
     for each in followers:
-        found += [told(each, "after", unknown(key, several)) for key in each.after if key not in kinds]
+        for key in each.after:
+            if key not in kinds and (key in bad or key.rpartition("#")[0] in bad):
+                seeds.add(each.place)
+            elif key not in kinds:
+                wrong.append(told(each, "after", unknown(key, several)))
         for use in each.uses:
             kind = kinds.get(use.key)
-            if kind is not None and (wrong := misused(use, kind, roles[kind])) is not None:
-                found.append(told(each, use.field, wrong))
-    return found or circles(followers)
+            if kind is not None and (misuse := misused(use, kind, roles[kind])) is not None:
+                wrong.append(told(each, use.field, misuse))
+    wrong += circles(followers)
+    blamed = {each.place for each in wrong}
+    lost = left_without(followers, seeds | blamed) - blamed
+    return LeftOut(
+        wrong, [told(each, "after", "comes after a row that is left out") for each in followers if each.place in lost]
+    )
 
 
 def told(follower: Follower, field: str, message: str) -> Misplaced:
@@ -167,18 +201,36 @@ def misused(use: Use, kind: str, roles: Sequence[str]) -> str | None:
 
 
 def circles(followers: Sequence[Follower]) -> list[Misplaced]:
-    """Rows that come after themselves, in the end."""
+    """Rows that come after themselves, in the end. No row is in two of the circles told; without those there is none.
+
+    Goes down from each row once. What closes a circle is taken off the path and never looked at again. (Python's
+    graphlib tells of one circle alone.)
+    """
     by_key = {each.key: each for each in followers if each.key is not None}
-    graph = {key: [other for other in each.after if other in by_key] for key, each in by_key.items()}
-    try:
-        TopologicalSorter(graph).prepare()
-    except CycleError as error:
-        # Python gives each after what it comes before.
-        circle = [str(key) for key in reversed(error.args[1])]
-        first = by_key[circle[0]]
-        way = " after ".join(map(repr, circle[:10])) + (" …" if len(circle) > 10 else "")
-        return [told(first, "after", f"goes in a circle: {way}")]
-    return []
+    found: list[Misplaced] = []
+    seen: set[str] = set()
+    for start in by_key:
+        path: dict[str, Iterator[str]] = {}
+        below: str | None = start if start not in seen else None
+        while path or below is not None:
+            if below is None:
+                path.popitem()
+            elif below in path:
+                keys = list(path)
+                circle = keys[keys.index(below) :]
+                for _ in circle:
+                    path.popitem()
+                found.append(told(by_key[below], "after", f"goes in a circle: {way(circle)}"))
+            elif below in by_key and below not in seen:
+                seen.add(below)
+                path[below] = iter(by_key[below].after)
+            below = next(path[next(reversed(path))], None) if path else None
+    return found
+
+
+def way(circle: Sequence[str]) -> str:
+    shown = [*circle, circle[0]]
+    return " after ".join(map(repr, shown[:10])) + (" …" if len(shown) > 10 else "")
 
 
 def left_without(followers: Sequence[Follower], bad: Collection[int]) -> set[int]:

@@ -3,15 +3,15 @@
 import hashlib
 import json
 from collections import Counter
-from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any, overload
 from uuid import uuid4
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -23,7 +23,7 @@ from worker.following import follow
 from worker.kick import kick_after_commit
 from worker.kind import Checked, Kind
 from worker.kinds import KINDS
-from worker.pipeline import Follower, Misplaced, Use, uses_of
+from worker.pipeline import Follower, LeftOut, Use, uses_of
 from worker.prices import price_of
 from worker.tariff import cost_of
 
@@ -70,7 +70,7 @@ class Inserted:
     #: Rows that were there from an earlier submission.
     already: int
     #: Rows that were left out, as what they come after is not there.
-    misplaced: Sequence[Misplaced] = ()
+    left_out: LeftOut = field(default_factory=LeftOut)
 
 
 class KeyTakenError(Exception):
@@ -181,7 +181,7 @@ def checked(kind: str, inputs: Iterable[Json]) -> Iterator[Row]:
         own = {name: parsed(name, given[name], parse) for name, parse in OWN.items() if given.get(name) is not None}
         rest = {name: value for name, value in given.items() if name not in OWN}
         one = KINDS[own.get("kind", kind)]
-        yield from split(one.check(rest, Path.cwd()), one, number=None, order=number, own=own)
+        yield from split(one.check(rest, Path.cwd()), one, number=None, order=number, own=own, row=rest)
 
 
 def parsed(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
@@ -191,14 +191,16 @@ def parsed(name: str, value: Any, parse: Callable[[Any], Any]) -> Any:
         raise ValueError(f"{name}: {error}") from None
 
 
-def split(found: Checked, kind: Kind, *, number: int | None, order: int, own: Mapping[str, Any]) -> Iterator[Row]:
+def split(
+    found: Checked, kind: Kind, *, number: int | None, order: int, own: Mapping[str, Any], row: Json | None = None
+) -> Iterator[Row]:
     """The rows of one input: `key`, or `key#1`, `key#2` … where it is several jobs.
 
-    `number`: the input's row number, if it has one; `order` stands in for an absent key. Raises
-    ValueError for what refers to no output, its text beginning with the field.
+    `number`: the input's row number, if it has one; `order` stands in for an absent key. `row`: the fields that are
+    not ours, as they were written. Raises ValueError for what refers to no output, its text beginning with the field.
     """
     key, after = own.get("key"), own.get("after") or ()
-    uses = tuple(uses_of(found.jobs[0], kind, after))
+    uses = tuple(uses_of(found.jobs[0], kind, after, row))
     for part, args in enumerate(found.jobs, 1):
         yield Row(
             args=args,
@@ -228,6 +230,9 @@ FIND_BATCH = text("""
 SET_WEBHOOK = text("""
     update batches set webhook = :webhook where id = :batch and webhook is distinct from :webhook
 """)
+
+# Held until the caller commits: no prune takes it away meanwhile.
+HOLD_BATCH = text("select id from batches where id = :id for key share")
 
 # On a conflict the row stands as it is; `same` tells whether it was asked for with the same input.
 INSERT = """
@@ -285,16 +290,18 @@ def insert_rows(
     publish: bool = False,
     job_ids: list[int] | None = None,
     skip_misplaced: bool = False,
+    bad: Collection[str] = (),
 ) -> Inserted:
     """Stream rows into the caller's transaction; rows that are there already get their new number, and no more.
 
     `kind`: of rows that have none of their own. `publish`: a schedule puts their outputs in place. `job_ids`
     is filled with the rows' ids where given. `skip_misplaced`: rows that come after what is not there are left
-    out. Raises KeyTakenError and, where nothing is to be left out, AfterError.
+    out. `bad`: keys of rows that are refused by themselves, looked at when all rows have come. Raises KeyTakenError
+    and, where nothing is to be left out, AfterError.
     """
     batch_id = None
     if batch is not None:
-        batch_id = session.execute(FIND_BATCH, {"name": batch, "webhook": webhook}).scalar_one()
+        batch_id = batch_of(session, batch, webhook)
     connection = session.connection()
     added = already = 0
     seen: Counter[bytes] = Counter()
@@ -336,16 +343,53 @@ def insert_rows(
         moved.update((each.id, chunk[each.place - 1].row) for each in found if each.moved)
         added += sum(each.added for each in found)
         already += sum(not each.added for each in found)
-    misplaced: Sequence[Misplaced] = ()
+    left = LeftOut()
     if followers:
-        misplaced = follow(connection, batch_id, followers, skip=skip_misplaced, locking=moved)
-        added -= len({each.place for each in misplaced})
+        left = follow(connection, batch_id, followers, skip=skip_misplaced, bad=bad, locking=moved)
+        added -= len(left.places)
     if webhook is not None:
         session.execute(SET_WEBHOOK, {"batch": batch_id, "webhook": webhook})
     if moved:
         session.execute(MOVE, {"ids": list(moved), "rows": list(moved.values())})
     kick_after_commit(session)
-    return Inserted(batch_id, added, already, misplaced)
+    return Inserted(batch_id, added, already, left)
+
+
+ALREADY = text(f"""
+    select g.place, j.args = cast(g.args as jsonb) and j.kind = g.kind and j.after is not distinct from {AFTER} as same
+    from unnest(cast(:dedupe as text[]), cast(:kind as text[]), cast(:args as text[]), cast(:after as text[]))
+        with ordinality as g (dedupe, kind, args, after, place)
+    join jobs j on j.dedupe = g.dedupe and j.batch_id = :batch_id
+""")
+
+
+def there_already(
+    conn: Connection, batch_id: int, chunk: Sequence[Row], texts: Sequence[str], seen: Counter[bytes]
+) -> set[int]:
+    """Which of these rows (by place, from 0) the batch has; nothing is written. Raises KeyTakenError.
+
+    `seen`: the caller's, one for all chunks of a submission.
+    """
+    values = {
+        "batch_id": batch_id,
+        "dedupe": [dedupe(row, args, seen, batch_id) for row, args in zip(chunk, texts, strict=True)],
+        "kind": [row.kind for row in chunk],
+        "args": texts,
+        "after": [json.dumps(row.after) if row.after else None for row in chunk],
+    }
+    found = conn.execute(ALREADY, values).all()
+    if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:
+        raise KeyTakenError(taken)
+    return {each.place - 1 for each in found}
+
+
+def batch_of(session: Session, name: str, webhook: str | None) -> int:
+    """The batch's id, made if need be; the batch is the caller's to add to."""
+    held: int | None = None
+    while held is None:  # it was found, and pruned
+        found = session.execute(FIND_BATCH, {"name": name, "webhook": webhook}).scalar_one_or_none()
+        held = session.execute(HOLD_BATCH, {"id": found}).scalar_one_or_none()
+    return held
 
 
 def chunks(rows: Iterable[Row]) -> Iterator[tuple[list[Row], list[str]]]:

@@ -8,6 +8,8 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from worker.wording import shown
+
 BRACES = re.compile(r"\{\{(.*?)\}\}", re.DOTALL)
 FORM = re.compile(r"([a-z_]+)(?:\s+of\s+(.+))?", re.DOTALL)
 #: The role that stands for whichever output is the first.
@@ -30,7 +32,7 @@ def references(text: str) -> Iterator[Reference]:
         form = FORM.fullmatch(found[1].strip())
         if form is None:
             raise ValueError(
-                f"has {found[0][:60]!r}, which names no output; write it as {{{{ text of KEY }}}} or {{{{ output }}}}"
+                f"has {shown(found[0])}, which names no output; write it as {{{{ text of KEY }}}} or {{{{ output }}}}"
             )
         yield Reference(form[1], form[2], *found.span())
 

@@ -19,13 +19,13 @@ from provider.wire import Json, Request
 from worker import logs, verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
-from worker.fields import explain
 from worker.finish import Outcome
 from worker.images import filled
 from worker.kind import Intent, Kind
 from worker.kinds import KINDS
 from worker.storage import SourceAwayError, reading
 from worker.taking import taken
+from worker.wording import explain
 
 log = logging.getLogger(__name__)
 

@@ -19,13 +19,13 @@ from models.runs import NewRun
 from provider.unwrap import UNSTORABLE
 from worker.addresses import networks, parse
 from worker.cron import MOST, MOST_AGE, before, between, parse_cron, parse_zone, ticks
-from worker.fields import explain, shown
 from worker.kinds import KINDS
 from worker.patterns import Patterns, parse_patterns
 from worker.settings import settings
 from worker.storage import Found, PlaceError, open_place
 from worker.upkeep.intake import KIND
 from worker.upkeep.publish import BESIDE
+from worker.wording import explain, shown
 
 MOST_NAME_CHARS = 60
 MOST_PLACE_BYTES = 500

@@ -3,6 +3,7 @@
 import json
 import os
 import pkgutil
+from datetime import timedelta
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -16,6 +17,7 @@ from sqlalchemy.exc import ArgumentError
 
 from provider.rulings import PROBE_S
 from worker.addresses import networks
+from worker.ages import parse_age
 from worker.tariff import Dollars, TokenPrice
 
 SERVICES_FILE = "services.json"
@@ -36,10 +38,30 @@ class NoServicesError(Exception):
     """Nothing says where the database is."""
 
     def __init__(self, data_dir: Path) -> None:
+        if runs(data_dir):
+            super().__init__(
+                f"no database: the `mediajobs up` of data dir {data_dir} has its own by MEDIAJOBS_DATABASE_URL; "
+                "set that here too: its password is written nowhere"
+            )
+            return
         super().__init__(
             f"no database: MEDIAJOBS_DATABASE_URL is not set, and no `mediajobs up` runs with data dir {data_dir}; "
             "start `mediajobs up`, or name its folder with --data-dir"
         )
+
+
+class NoTokenError(Exception):
+    """A call is to be made from here, and there is no token for it."""
+
+    def __init__(self) -> None:
+        super().__init__(f"no API token: {NO_KEY}")
+
+
+#: What to do about it.
+NO_KEY = (
+    "MEDIAJOBS_API_TOKEN is not set here, nor in a .env; set it: the one that a running `mediajobs up` was given "
+    "is written nowhere"
+)
 
 
 class Settings(BaseSettings):
@@ -94,6 +116,9 @@ class Settings(BaseSettings):
     #: A worker that hears nothing for so long, although there is work for it, ends.
     silence_s: float = Field(default=20.0, gt=0)
 
+    #: What ended longer ago is removed, each hour; None: nothing is.
+    prune_after: timedelta | None = None
+
     #: `json`: a line is an object, for a collector of logs; and each step of a job is one.
     log_format: Literal["plain", "json"] = "plain"
 
@@ -122,6 +147,11 @@ class Settings(BaseSettings):
         if 0 < len(given.get_secret_value()) < MIN_KEY:
             raise ValueError(f"is too short; use {MIN_KEY} random characters or more")
         return given
+
+    @field_validator("prune_after", mode="before")
+    @classmethod
+    def _age(cls, given: Any) -> Any:
+        return (parse_age(given) if given.strip() else None) if isinstance(given, str) else given
 
     @field_validator("database_url")
     @classmethod
@@ -181,6 +211,12 @@ class Settings(BaseSettings):
             raise NoServicesError(self.data_dir)
         return self.database_url
 
+    def require_api_token(self) -> str:
+        """The token. Raises NoTokenError."""
+        if not (token := self.api_token.get_secret_value()):
+            raise NoTokenError
+        return token
+
     @property
     def outputs(self) -> str:
         return self.outputs_url or (self.data_dir.resolve() / "outputs").as_uri()
@@ -195,6 +231,19 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 - not used here
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         return init_settings, env_settings, dotenv_settings, RunningServices(settings_cls)
+
+
+#: What commands in other shells take from a running `up`; a token or another's password is none of it.
+SHARED = ("api_base_url", "api_style", "outputs_url")
+
+
+def shared(config: Settings) -> dict[str, str]:
+    return {name: value for name in SHARED if (value := getattr(config, name)) is not None}
+
+
+def runs(data_dir: Path) -> bool:
+    """Whether an `up` keeps its data there, as far as one can see."""
+    return (data_dir / SERVICES_FILE).exists()
 
 
 def write_services(data_dir: Path, found: dict[str, str], addresses: dict[str, str]) -> None:

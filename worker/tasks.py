@@ -19,6 +19,7 @@ from worker.app import (
     INTAKE,
     MEND,
     POLL,
+    PRUNE,
     PUBLISH,
     RESCUE,
     RUN,
@@ -90,6 +91,12 @@ def deliver() -> None:
 def sweep() -> None:
     """Delete what downloads left half-way, and old messages; keep what is old more coarsely."""
     wiring().sweep()
+
+
+@app.task(name=PRUNE)
+def prune() -> None:
+    """Take away what ended longer ago than the setting says."""
+    wiring().prune()
 
 
 @app.task(name=MEND)

@@ -72,11 +72,11 @@ class Counted:
 def count(sample: Sample, config: Settings) -> Counted:
     """Ask the tokenizer about each row of the sample, with its images.
 
-    Raises ProviderError, and OSError and ValueError for an image that cannot be sent.
+    Raises NoTokenError, ProviderError, and OSError and ValueError for an image that cannot be sent.
     """
 
     async def ask() -> list[int]:
-        token = config.api_token.get_secret_value()
+        token = config.require_api_token()
         client = Client(base_url=config.api_base_url, token=token, style=config.api_style, formats=Forgetful())
         some = asyncio.Semaphore(AT_ONCE)
 

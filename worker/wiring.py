@@ -27,7 +27,7 @@ from worker.pulse import Pulse
 from worker.pulse import forget as forget_workers
 from worker.settings import Settings, settings
 from worker.storage import Storage, read_source
-from worker.upkeep import deliver, disk, ends, fetches, intake, mend, publish, rescue, schedules, tallies
+from worker.upkeep import deliver, disk, ends, fetches, intake, mend, prune, publish, rescue, schedules, tallies
 from worker.verdict import PollRules
 from worker.watchdog import Watchdog
 from worker.webhooks.post import Post
@@ -129,6 +129,17 @@ class Wiring:
 
     def tally(self) -> None:
         tallies.tally(self.desk.writer.engine)
+
+    def prune(self) -> None:
+        if (age := self.settings.prune_after) is None:
+            return
+        # Its transactions wait for the store, which those of the process's own engine may not.
+        engine = make_engine(self.settings.require_database_url(), name="mediajobs-prune", pool_size=1)
+        try:
+            done = prune.prune(engine, self.desk.storage, age, stopping=self._stopping)
+        finally:
+            engine.dispose()
+        log.info("pruned %d jobs, %d files, %d batches", done.jobs, done.files, done.batches)
 
     def mend(self) -> None:
         writer = self.desk.writer

@@ -9,7 +9,7 @@ import logging
 import queue
 import threading
 import time
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from typing import Any
@@ -24,6 +24,7 @@ from models.state import JobState
 from models.transitions import Claim, Fetch
 from worker.failpoints import failpoint
 from worker.finish import Outcome, finish
+from worker.hand_out import Taker
 from worker.hints import Hints, Publisher
 
 log = logging.getLogger(__name__)
@@ -216,9 +217,9 @@ class Writer:
         following: list[Claim] = []
         if settles := [write for write in writes if isinstance(write, SETTLES)]:
             outcomes = [write.outcome if isinstance(write, GoOn) else write for write in settles]
-            finished = finish(conn, outcomes, lease_s=self.hint_lease_s)
-            moved, hints = finished.moved, finished.hints
-            following = self._claim_following(conn, hints, most=sum(isinstance(write, GoOn) for write in settles))
+            taker = Taker(self.worker, self.lease_s, most=sum(isinstance(write, GoOn) for write in settles))
+            finished = finish(conn, outcomes, lease_s=self.hint_lease_s, taker=taker)
+            moved, hints, following = finished.moved, finished.hints, taker.claims
         taken = {claim.job_id: claim for claim in self._claim_all(conn, writes)}
         fetches = self._claim_all_fetches(conn, writes)
         results: list[Any] = []
@@ -238,20 +239,8 @@ class Writer:
                     results.append(None)
         return results, hints
 
-    def _claim_following(self, conn: Connection, hints: Hints, *, most: int) -> list[Claim]:
-        """Claim what was just dispatched, and take it out of `hints`: no message needs to go round for it."""
-        job_ids: list[int] = []
-        for lot, ids in hints.items():
-            if lot.stage == "run":
-                count = most - len(job_ids)
-                job_ids += ids[:count]
-                hints[lot] = ids[count:]
-        return self._claim(conn, job_ids)
-
     def _claim_all(self, conn: Connection, writes: Sequence[Write]) -> list[Claim]:
-        return self._claim(conn, {job_id for write in writes if isinstance(write, Take) for job_id in write.job_ids})
-
-    def _claim(self, conn: Connection, job_ids: Collection[int]) -> list[Claim]:
+        job_ids = {job_id for write in writes if isinstance(write, Take) for job_id in write.job_ids}
         if not job_ids:
             return []
         request_ids = [uuid4().hex for _ in job_ids]

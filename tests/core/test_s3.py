@@ -17,6 +17,7 @@ from tests.support.stack import MEDIAJOBS, wait_until
 from tests.support.talk import recording
 from worker import doctor
 from worker.settings import Settings
+from worker.storage import Storage
 
 
 def test_what_is_no_recording_makes_no_call(core: Core, aws: dict[str, str], bucket: Any) -> None:
@@ -125,3 +126,12 @@ def test_the_doctor_writes_to_the_bucket(aws: dict[str, str], bucket: Any, monke
 def export(core: Core, folder: Path) -> None:
     environment = {**os.environ, **core.environment, "MEDIAJOBS_DATABASE_URL": core.url}
     subprocess.run([MEDIAJOBS, "export", "b", str(folder)], env=environment, cwd=core.folder, check=True, timeout=60)
+
+
+def test_files_are_removed_from_a_bucket(aws: dict[str, str], bucket: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in aws.items():
+        monkeypatch.setenv(name, value)
+    for key in ("out/a.png", "out/b c.png", "out/d.png"):
+        bucket.put_object(Key=key, Body=b"x")
+    Storage.open("s3://media/out").remove(["a.png", "b c.png", "gone.png"])
+    assert [each.key for each in bucket.objects.all()] == ["out/d.png"]

@@ -39,7 +39,7 @@ def job_id(engine: Engine, store: Storage) -> int:
         session.commit()
     [job_id] = ids
     with engine.begin() as conn:
-        hand_out(conn, MODEL, lease_s=5)
+        hand_out(conn, MODEL, slots.lock_free(conn, MODEL), lease_s=5)
         [claim] = transitions.claim(conn, ids, ["r1"], worker="w", lease_s=30)
     end = AttemptEnd(number=1, outcome="answered", answer=b"{}", cost=COST)
     step(engine, Move(job_id=job_id, fence=claim.fence, source=JobState.RUNNING, target=JobState.STORING, cost=COST,

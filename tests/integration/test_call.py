@@ -216,9 +216,28 @@ def test_failures_are_told(call: Call, api: SandboxProcess, fault: str, exit_cod
     assert api.summary()["received"] == 1
 
 
+def test_what_is_not_offered_here_is_refused_before_its_price_is_told(call: Call, api: SandboxProcess) -> None:
+    refused = call("image-async", "--model", "glm-image", "--prompt", "a cat")
+    assert (refused.exit_code, api.summary()["received"]) == (2, 0)
+    assert refused.stderr == (
+        "mediajobs: image_async is not offered through the proxy, only by Z.AI directly (code not_offered)\n"
+        "  -> MEDIAJOBS_API_BASE_URL decides: https://api.z.ai/api is Z.AI itself\n"
+    )
+
+
+def test_a_conversation_that_is_not_known(call: Call) -> None:
+    asked = ("--agent-id", "slides_glm_agent", "--conversation-id", "nope")
+    told = call("agent-history", *asked)
+    assert (told.exit_code, "is it a `conversation_id` that an answer of this agent named?" in told.stderr) == (1, True)
+    task = call("agent-result", "--agent-id", "slides_glm_agent", "--async-id", "nope")
+    assert "it may be known in a moment, or no more" in task.stderr
+
+
 def test_no_api_and_no_token(call: Call, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MEDIAJOBS_API_TOKEN", "")
-    assert "set MEDIAJOBS_API_TOKEN" in call("models").stderr
+    refused = call("image", "--model", "cogview-4-250304", "--prompt", "a")
+    assert (refused.exit_code, "paid call" in refused.stderr) == (2, False)
+    assert "no API token: MEDIAJOBS_API_TOKEN is not set here" in refused.stderr
     monkeypatch.setenv("MEDIAJOBS_API_TOKEN", "x")
     monkeypatch.setenv("MEDIAJOBS_API_BASE_URL", "http://127.0.0.1:1/zai")
     failed = call("models")

@@ -176,7 +176,7 @@ def test_a_producer_without_row_numbers_takes_none_away(engine: Engine, kicks: K
 
 
 BAD: dict[str, tuple[dict[str, Any], str]] = {
-    "empty key": ({"key": ""}, "key: '' is no key; use 1 to 200 characters"),
+    "empty key": ({"key": ""}, "key: '' is no key; use a text of 1 to 200 characters"),
     "long key": ({"key": "k" * 5000}, "key: 'k.*… is no key"),
     "NUL in the key": ({"key": "a\x00b"}, "key: .* is no key"),
     "lone surrogate": ({"key": "\ud800"}, "key: .* is no key"),

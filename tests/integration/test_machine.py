@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -38,7 +38,7 @@ from worker import actions, verdict
 from worker.app import make_app
 from worker.audit import audit
 from worker.finish import Outcome, finish, take_in_late
-from worker.hand_out import hand_out
+from worker.hand_out import Taker, hand_out
 from worker.kinds import KINDS
 from worker.policy import policy_of
 from worker.producer import Row, insert_rows
@@ -127,7 +127,7 @@ class Machine(RuleBasedStateMachine):
         with self.engine.begin() as conn:
             conn.execute(NOW)
             for model in MODELS.values():
-                hand_out(conn, model, lease_s=30)
+                hand_out(conn, model, slots.lock_free(conn, model), lease_s=30)
         self.see_dispatched()
         for kind, model in MODELS.items():
             idle = SLOTS[kind] - sum(job.slot for job in self.jobs.values() if job.kind == kind)
@@ -135,15 +135,18 @@ class Machine(RuleBasedStateMachine):
             left = [job for job in queued if not self.jobs.waits(job)]
             assert not idle or not left or model in self.paused
 
-    def see_dispatched(self) -> None:
+    def see_dispatched(self, started: Sequence[Claim] = ()) -> None:
         """Which of the queued got a slot is fairness' choice; that there was one is looked at after the step."""
         self.jobs.give_up()
-        for row in self.rows("select id from jobs where state = 'dispatched'"):
-            job = self.jobs[row.id]
+        dispatched = [row.id for row in self.rows("select id from jobs where state = 'dispatched'")]
+        for job_id in [*dispatched, *(each.job_id for each in started)]:
+            job = self.jobs[job_id]
             if job.state == "queued":
                 assert MODELS[job.kind] not in self.paused
                 assert not self.jobs.waits(job)
                 job.state, job.slot = "dispatched", True
+        for each in started:
+            assert each.number == self.jobs[each.job_id].claimed(each)
 
     @precondition(lambda self: self.in_state("dispatched"))
     @rule(target=claims, data=st.data())
@@ -161,10 +164,12 @@ class Machine(RuleBasedStateMachine):
         return multiple(*taken)
 
     @rule(
+        target=claims,
         claimed=consumes(claims),
         how=st.sampled_from(["success", "content", "unsent", "lost", "known", "given back", "limited"]),
+        most=st.integers(0, 2),
     )
-    def call_ends(self, claimed: Claim, how: str) -> None:
+    def call_ends(self, claimed: Claim, how: str, most: int) -> Any:
         job, kind = self.jobs[claimed.job_id], KINDS[claimed.kind]
         live, number = job.holder is claimed, claimed.number
 
@@ -196,15 +201,19 @@ class Machine(RuleBasedStateMachine):
             case _:
                 outcome = verdict.given_back(claimed, "the worker stops")
                 job.refused(number, "queued", live=live)
-        self.settle(outcome, live=live)
+        return multiple(*self.settle(outcome, live=live, most=most))
 
-    def settle(self, outcome: Outcome, *, live: bool) -> None:
+    def settle(self, outcome: Outcome, *, live: bool, most: int = 0) -> list[Claim]:
+        taker = Taker("w", 600, most)
         with self.engine.begin() as conn:
-            made = finish(conn, [outcome], lease_s=30).moved
+            conn.execute(NOW)
+            made = finish(conn, [outcome], lease_s=30, taker=taker).moved
         assert made == ({outcome.move.job_id} if live else set())
+        assert len(taker.claims) <= most
         if not live:
             self.jobs.adopt()
-        self.see_dispatched()
+        self.see_dispatched(taker.claims)
+        return taker.claims
 
     @rule(claimed=claims)
     def lease_ends(self, claimed: Claim) -> None:

@@ -410,8 +410,10 @@ def test_rows_that_cannot_be_are_left_out_on_demand_with_all_that_comes_after_th
     )  # fmt: skip
     assert states(engine) == {"a": "queued", "d": "queued"}
     assert made.added == 2
-    assert {each.key for each in made.misplaced} == {"b", "c", "e", "f", "g"}
-    assert "key 'c': after: comes after a row that is left out" in map(str, made.misplaced)
+    assert {each.key for each in made.left_out.wrong} == {"b", "e", "g"}
+    assert [str(each) for each in made.left_out.along] == [
+        f"key {key!r}: after: comes after a row that is left out" for key in ("c", "f")
+    ]
 
 
 def test_one_of_several_images_and_jobs_without_a_batch(engine: Engine) -> None:

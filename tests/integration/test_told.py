@@ -88,7 +88,7 @@ def test_who_wants_nothing_of_jobs_gets_nothing_of_them(engine: Engine) -> None:
 
 def hand(engine: Engine) -> int:
     with engine.begin() as conn:
-        return len(hand_out(conn, MODEL, lease_s=5))
+        return len(hand_out(conn, MODEL, slots.lock_free(conn, MODEL), lease_s=5))
 
 
 def set_budget(engine: Engine, scope: Scope, amount: str) -> None:

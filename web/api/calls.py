@@ -8,6 +8,7 @@ from typing import Any, Literal
 from fastapi import APIRouter, Response
 from pydantic import Field
 
+from provider.address import is_direct, offered
 from provider.endpoints import ENDPOINTS, Endpoint, endpoint_at, fields_of
 from provider.errors import Action, AnswerLost, NotSent, ProviderError
 from web.access import Operator, Viewer
@@ -82,6 +83,10 @@ def call(doing: Doing, wired: Wired, caller: Operator, asked: Call) -> Response:
         base_url = calls.base_url_of(config, asked.provider)
     except ValueError as error:
         raise ProblemError(422, "invalid_request", f"provider: {error}") from None
+    try:
+        offered(asked.endpoint, endpoint, direct=is_direct(base_url, config.api_style))
+    except ProviderError as error:
+        raise problem_of(asked.endpoint, error, paid=endpoint.paid) from None
     name, data = contents(wired, asked.file)
     making = calls.make_request(
         asked.endpoint, endpoint, asked.fields, file=name, data=data, query=dict(asked.query), known=known
@@ -95,7 +100,7 @@ def call(doing: Doing, wired: Wired, caller: Operator, asked: Call) -> Response:
         try:
             answer = calls.call(making, base_url, config)
         except ProviderError as error:
-            raise problem_of(error, paid=endpoint.paid) from None
+            raise problem_of(asked.endpoint, error, paid=endpoint.paid) from None
         counted = calls.cost_of_answer(price, answer.body)
         tokens, cost = counted or (None, price if isinstance(price, Decimal) and not endpoint.upload else None)
         return shapes.Called(
@@ -128,15 +133,15 @@ def contents(wired: Parts, given: str | None) -> tuple[Path | None, bytes | None
     except OSError as error:
         raise ProblemError(422, "invalid_request", f"file: {given[:200]}: {error.strerror or error}") from None
     except ValueError as error:
-        raise ProblemError(422, "invalid_request", f"file: {error}") from None
+        raise ProblemError(422, "invalid_request", f"file: {given[:80]!r} {error}") from None
 
 
-def problem_of(error: ProviderError, *, paid: bool) -> ProblemError:
+def problem_of(name: str, error: ProviderError, *, paid: bool) -> ProblemError:
     """What went wrong at the API, as our answer."""
     more: dict[str, Any] = {
         "api_status": error.http_status,
         "api_code": error.code,
-        "advice": calls.advice_of(error, paid=paid),
+        "advice": calls.advice_of(name, error, paid=paid),
     }
     if isinstance(error, AnswerLost):
         return LostError(502, "answer_lost", str(error), **more)

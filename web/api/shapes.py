@@ -360,9 +360,10 @@ class ForeseenModel(Shape):
 
 
 class Foreseen(Shape):
-    """What a submission would come to. Models run side by side. `problems`: the first of them; `bad_rows`: all."""
+    """What the good rows would come to. Models run side by side. `problems`: the first of them; `bad_rows`: all."""
 
     jobs: int
+    already: int
     cost: Usd
     took_s: float
     models: list[ForeseenModel]

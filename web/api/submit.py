@@ -32,7 +32,7 @@ from worker.manifest import checked as checked_row
 from worker.pipeline import AfterError, Misplaced
 from worker.producer import insert_rows
 from worker.settings import settings
-from worker.submission import Forecast, Order, RefusedError, Sieve, foresee
+from worker.submission import Order, Outlook, RefusedError, Sieve, look_ahead
 
 router = APIRouter(tags=["batches"])
 
@@ -176,8 +176,8 @@ def take_in(
 
     try:
         if asked.dry_run:
-            foreseen = foresee(doing.session.connection(), sieve, sieve, asked.batch)
-            return answered(foretold(foreseen, sieve), 200)
+            outlook = look_ahead(doing.session.connection(), order, sieve, sieve)
+            return answered(foretold(outlook, sieve), 200)
         return doing.once(caller, asked.model_dump_json() + mark, do, status=201)
     except (RefusedError, ManifestError) as error:
         doing.session.rollback()
@@ -195,12 +195,13 @@ def problems(sieve: Sieve) -> list[shapes.RowProblem]:
     return [shapes.RowProblem.model_validate(each) for each in sieve.problems]
 
 
-def foretold(models: list[Forecast], sieve: Sieve) -> shapes.Foreseen:
+def foretold(found: Outlook, sieve: Sieve) -> shapes.Foreseen:
     return shapes.Foreseen(
-        jobs=sum(each.jobs for each in models),
-        cost=sum((each.cost for each in models if each.cost is not None), Decimal(0)),
-        took_s=max((each.took_s for each in models), default=0.0),
-        models=[shapes.ForeseenModel.model_validate(each) for each in models],
+        jobs=found.jobs,
+        already=found.already,
+        cost=found.cost,
+        took_s=found.took_s,
+        models=[shapes.ForeseenModel.model_validate(each) for each in found.models],
         warnings=warnings(sieve),
         bad_rows=len(sieve.bad_rows),
         problems=problems(sieve),

@@ -21,7 +21,7 @@ from worker.kinds import KINDS
 from worker.manifest import Format, ManifestError, format_of, read
 from worker.operating import Operator
 from worker.producer import KeyTakenError
-from worker.submission import Forecast, Order, RefusedError, Sieve, foresee
+from worker.submission import Order, Outlook, RefusedError, Sieve, look_ahead
 
 router = APIRouter()
 
@@ -69,9 +69,9 @@ def submit(
     folder = uploads(wired.settings, wired.storage)
     sieve = Sieve(read(stream, form_, KINDS[kind] if kind else None, folder, model=model.strip() or None))
     try:
-        if do == "check":
-            return checked(foresee(database.connection(), sieve, sieve, name), sieve, name, skip=skip)
         order = Order(batch=name, kind=kind or None, budget=amount, skip_invalid=skip)
+        if do == "check":
+            return checked(look_ahead(database.connection(), order, sieve, sieve), sieve, name, skip=skip)
         added = Operator(database, caller.actor).submit(order, sieve)
     except (ManifestError, KeyTakenError, RefusedError) as error:
         database.rollback()
@@ -86,7 +86,7 @@ def refused(why: str, sieve: Sieve | None = None) -> Response:
     return page("submit/problems.html", status=422, message=f"{why}; nothing was enqueued.", sieve=sieve)
 
 
-def checked(models: list[Forecast], sieve: Sieve, batch: str, *, skip: bool) -> Response:
-    """What it would cost, and how long it would take; models run side by side."""
-    took = in_words(max((each.took_s for each in models), default=0.0))
-    return page("submit/checked.html", models=models, sieve=sieve, batch=batch, skip=skip, took=took)
+def checked(found: Outlook, sieve: Sieve, batch: str, *, skip: bool) -> Response:
+    """What it would cost, and how long it would take."""
+    took = in_words(found.took_s)
+    return page("submit/checked.html", found=found, sieve=sieve, batch=batch, skip=skip, took=took)

@@ -10,13 +10,13 @@ from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
+from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from provider.wire import Json, Request
 from worker import messages as chats
 from worker.folders import Files
-from worker.glm import usage
-from worker.images import located
+from worker.glm import tokens_in, usage
+from worker.images import all_located
 from worker.kind import (
     Args,
     Cell,
@@ -35,13 +35,15 @@ from worker.kind import (
     UnreadableAnswerError,
     folder_of,
     read_args,
+    renamed,
     storable,
 )
 from worker.messages import AGENT
 from worker.tariff import TokenPrice, Tokens
+from worker.wording import shown
 
 TRANSLATION, SLIDES, EFFECTS = "general_translation", "slides_glm_agent", "vidu_template_agent"
-MAX_PROMPT = 2_000_000
+MAX_IMAGES = 10
 LANGUAGES = frozenset({
     "zh-CN", "zh-TW", "wyw", "yue", "en", "en-GB", "en-US", "ja", "ko", "fr", "de", "es", "ru", "pt", "it", "ar", "hi",
     "bg", "cs", "da", "el", "et", "fi", "hu", "id", "lt", "lv", "nl", "no", "pl", "ro", "sk", "sl", "sv", "th", "tr",
@@ -56,20 +58,18 @@ CHOICES = {
 #: Believed: tokens of a whole task's steps; and what a translation writes for a token that it reads.
 SLIDES_TOKENS = 200_000
 WRITTEN_FOR_READ = 3
-BYTES_A_TOKEN = 3
 
 
 class AgentArgs(Args):
     """`model` is the agent: its limits, pauses and prices go by it."""
 
+    #: How rows name the agent: `check` takes it for `model`.
     agent_id: Text | None = None
     #: The seed's `model`, where an agent is named beside it: sent as it is.
     agent_model: Text | None = None
     messages: Annotated[list[Any] | None, AfterValidator(storable), Cell] = None
-    prompt: Prompt | None = Field(default=None, min_length=1, max_length=MAX_PROMPT)
-    images: Annotated[list[Text], BeforeValidator(lambda given: [given] if isinstance(given, str) else given), Cell] = (
-        Field(default=[], max_length=10)
-    )
+    prompt: Prompt | None = Field(default=None, min_length=1, max_length=chats.MAX_PROMPT)
+    images: list[str] = Field(default=[])
     stream: bool | None = None
     conversation_id: Text | None = Field(default=None, min_length=1, max_length=200)
     custom_variables: Annotated[Json | None, AfterValidator(storable), Cell] = None
@@ -81,11 +81,10 @@ class AgentArgs(Args):
     def messages_are_messages(cls, given: list[Any] | None, info: ValidationInfo) -> list[Json] | None:
         return None if given is None else chats.checked(given, folder_of(info), AGENT)
 
-    @field_validator("images")
+    @field_validator("images", mode="plain")
     @classmethod
-    def images_are_images(cls, given: list[str], info: ValidationInfo) -> list[str]:
-        folder = folder_of(info)
-        return [located(each, folder, max_bytes=chats.MAX_IMAGE_BYTES) for each in given]
+    def images_are_images(cls, given: Any, info: ValidationInfo) -> list[str]:
+        return all_located(given, folder_of(info), most=MAX_IMAGES, max_bytes=chats.MAX_IMAGE_BYTES)
 
     @model_validator(mode="after")
     def fits_agent(self) -> "AgentArgs":
@@ -108,15 +107,13 @@ class AgentArgs(Args):
         return [chats.written(self.prompt or "", self.images, AGENT)]
 
     def stored(self) -> Json:
-        known = {
-            name: value for name, value in super().stored().items() if name not in {"agent_id", "prompt", "images"}
-        }
+        known = {name: value for name, value in super().stored().items() if name not in {"prompt", "images"}}
         return known if self.history else {**known, "messages": self.conversation}
 
 
 def check_history(args: AgentArgs) -> None:
     if args.model != SLIDES:
-        raise ValueError(f"history: is kept by {SLIDES} alone")
+        raise ValueError(f"history: is kept by {SLIDES} alone; name that agent, or leave history out")
     if args.conversation_id is None:
         raise ValueError("conversation_id: is missing; it names the conversation whose history is wanted")
     if args.messages or args.prompt or args.images or args.stream:
@@ -127,27 +124,32 @@ def check_translation(variables: Json) -> None:
     for name, choices in CHOICES.items():
         value = variables.get(name)
         if value is not None and (not isinstance(value, str) or value not in choices):
-            raise ValueError(f"custom_variables: {name} is {value!r}; choose from {', '.join(sorted(choices))}")
+            raise ValueError(f"custom_variables: {name} is {shown(value)}; choose from {', '.join(sorted(choices))}")
 
 
 def check_effects(args: AgentArgs) -> None:
     if not (args.custom_variables or {}).get("template"):
         raise ValueError(f"custom_variables: have no template, which {EFFECTS} needs, such as bodyshake")
     if not any(kind == "image_url" for kind, _ in chats.parts(args.conversation)):
-        raise ValueError(f"images: {EFFECTS} needs an image to begin with")
+        field = "images" if args.messages is None else "messages"
+        raise ValueError(f"{field}: {EFFECTS} needs an image to begin with; give one")
 
 
 def check(row: dict[str, Any], folder: Files) -> Checked:
     given = {name: value for name, value in row.items() if value is not None}
+    names: dict[str, str] = {}
     if "agent_id" in given:
-        beside = given.pop("model", None)
-        given["model"] = given["agent_id"]
-        if beside not in (None, given["agent_id"]):
-            given.setdefault("agent_model", beside)
-    args, warnings = read_args(AgentArgs, given, KIND, context={"folder": folder})
+        names = {"model": "agent_id", "agent_model": "model"}
+        beside, given["model"] = given.get("model"), given.pop("agent_id")
+        if beside not in (None, given["model"]):
+            given["agent_model"] = beside
+    try:
+        args, warnings = read_args(AgentArgs, given, KIND, context={"folder": folder})
+    except ValidationError as error:
+        raise renamed(error, names) from None
     if args.history:
         return Checked([args.stored()], warnings, units=Decimal(0))
-    read_ = sum(len(text.encode("utf-8", "replace")) for _, text in chats.parts(args.conversation)) // BYTES_A_TOKEN + 1
+    read_ = sum(tokens_in(text) for _, text in chats.parts(args.conversation)) + 1
     output = SLIDES_TOKENS if args.model == SLIDES else read_ * WRITTEN_FOR_READ
     return Checked([args.stored()], warnings, tokens=Tokens(input=read_, output=output))
 

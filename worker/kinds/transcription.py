@@ -23,6 +23,7 @@ from worker.kind import (
     Intent,
     Kind,
     Model,
+    NotBool,
     Output,
     Outputs,
     Text,
@@ -50,7 +51,7 @@ class TranscriptionArgs(Args):
     stream: bool | None = None
     # The seed's own fields: not in Z.AI's documents, sent as they are.
     language: Text | None = None
-    temperature: float | None = Field(default=None, ge=0, le=2)
+    temperature: Annotated[float, NotBool] | None = Field(default=None, ge=0, le=2)
     response_format: Literal["json", "text", "srt", "verbose_json", "vtt"] | None = None
 
     # Of recordings that are longer than a call: not sent.

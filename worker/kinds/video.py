@@ -11,10 +11,9 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provider.wire import Json, Request
 from worker.folders import FILE, Files, path_of
-from worker.images import located, sendable
+from worker.images import all_located, sendable
 from worker.kind import (
     Args,
-    Cell,
     Checked,
     Intent,
     Kind,
@@ -31,15 +30,19 @@ from worker.kind import (
     Text,
     UnreadableAnswerError,
     folder_of,
+    from_cell,
     read_args,
 )
+from worker.wording import shown
 
 MAX_PROMPT = 512
+#: A model that is not known here may take more than those that are.
+MAX_IMAGES = 10
 
 
 class VideoArgs(Args):
     prompt: Prompt | None = Field(default=None, min_length=1, max_length=MAX_PROMPT)
-    image_url: Annotated[Text | list[Text] | None, Cell] = None
+    image_url: str | list[str] | None = None
     size: Text | None = None
     duration: Annotated[int, NotBool] | None = None
     quality: Literal["speed", "quality"] | None = None
@@ -49,16 +52,12 @@ class VideoArgs(Args):
     aspect_ratio: Literal["16:9", "9:16", "1:1"] | None = None
     movement_amplitude: Literal["auto", "small", "medium", "large"] | None = None
 
-    @field_validator("image_url")
+    @field_validator("image_url", mode="plain")
     @classmethod
-    def images_are_images(cls, given: str | list[str] | None, info: ValidationInfo) -> str | list[str] | None:
-        folder = folder_of(info)
-        model = str(info.data.get("model"))
-
-        def found(image: str) -> str:
-            return located(image, folder, max_bytes=max_bytes(model), taker=model)
-
-        return found(given) if isinstance(given, str) else given and list(map(found, given))
+    def images_are_images(cls, given: Any, info: ValidationInfo) -> str | list[str] | None:
+        given, model = from_cell(given), str(info.data.get("model"))
+        found = all_located(given, folder_of(info), most=MAX_IMAGES, max_bytes=max_bytes(model), taker=model)
+        return found[0] if isinstance(given, str) else found or None
 
     @property
     def images(self) -> list[str]:
@@ -123,7 +122,7 @@ def check_rules(args: VideoArgs, rules: Rules) -> None:
         value = getattr(args, name)
         if value is not None and value not in offered:
             choices = ", ".join(str(each) for each in offered)
-            raise ValueError(f"{name}: {value} is not offered by {args.model}; choose from {choices}")
+            raise ValueError(f"{name}: {shown(value)} is not offered by {args.model}; choose from {choices}")
     least, most = rules.images
     if not least <= len(args.images) <= most:
         wanted = str(least) if least == most else f"{least} to {most}"

@@ -1,7 +1,7 @@
 """The store of outputs: whole files only, hashed on the way in."""
 
 import hashlib
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
@@ -91,6 +91,14 @@ class Storage:
 
     async def delete(self, path: str) -> None:
         await obstore.delete_async(self._store, path)
+
+    def remove(self, paths: Sequence[str]) -> None:
+        """Delete files; what is not there is well. Not async: as `get`."""
+        if self.folder is not None:
+            for path in paths:
+                (self.folder / path).unlink(missing_ok=True)
+        elif paths:
+            obstore.delete(self._store, list(paths))
 
     def half_files(self) -> Iterator[Path]:
         """Files being written on this machine: the store's name for them ends in # and a number."""

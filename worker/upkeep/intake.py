@@ -26,12 +26,12 @@ from models.runs import Ended, LostRunError, RunClaim
 from models.sources import Listed, Read
 from worker.cron import batch_name
 from worker.failpoints import failpoint
-from worker.fields import explain
 from worker.kinds import KINDS
 from worker.patterns import Patterns
 from worker.producer import Row, insert_rows, split
 from worker.storage import FileError, Found, Place, PlaceError, Trouble, hashed, open_place
 from worker.upkeep.keeper import Keeper, StoppingError
+from worker.wording import explain
 
 log = logging.getLogger(__name__)
 

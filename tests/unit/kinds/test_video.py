@@ -34,7 +34,7 @@ def test_good(fields: dict[str, Any]) -> None:
 BAD: dict[str, tuple[dict[str, Any], str]] = {
     "nothing to go by": ({}, "a video needs a prompt, an image_url, or both"),
     "long prompt": ({"prompt": "a" * 513}, "at most 512"),
-    "size": ({"prompt": "a", "size": "640x480"}, "size: 640x480 is not offered by cogvideox-3; choose from 1280x720"),
+    "size": ({"prompt": "a", "size": "640x480"}, "size: '640x480' is not offered by cogvideox-3; choose from 1280x720"),
     "duration": ({"prompt": "a", "duration": 7}, "duration: 7 is not offered by cogvideox-3; choose from 5, 10"),
     "fps": ({"prompt": "a", "fps": 24}, "fps: 24 is not offered"),
     "vidu 2 takes 4 seconds": ({"model": "vidu2-image", "image_url": IMAGES[0], "duration": 5}, "choose from 4"),
@@ -109,7 +109,7 @@ FILES: dict[str, tuple[str, object, str | None]] = {
     "too small": ("vidu2-reference", ["ok.png", "square.png"], "square.png is 64x64; vidu2-reference takes 128x128"),
     "frames unlike": ("viduq1-start-end", ["square.png", "large.png"], "the frames differ too much in size"),
     "cut off": ("cogvideox-3", "cut.png", "cut.png is no readable image"),
-    "no image": ("cogvideox-3", "a.txt", "is no image: it begins with b'hello'"),
+    "no image": ("cogvideox-3", "a.txt", "is no image: it begins with 'hello'"),
 }
 
 

@@ -32,16 +32,16 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
     ),
     "missing field": ("csv", "key,prompt\nk,\n", "row 1 (line 2): prompt: is missing; give it a value"),
     "missing in JSON": ("jsonl", '{"prompt": null}\n', "row 1 (line 1): prompt: is missing; give it a value"),
-    "wrong type": ("jsonl", '{"prompt": 5}\n', "row 1 (line 1): prompt: 5 is not valid"),
-    "wrong number": ("csv", "prompt,n\na,1.5\n", "row 1 (line 2): n: '1.5' is not valid"),
-    "too many": ("csv", "prompt,n\na,500\n", "row 1 (line 2): n: '500' is not valid"),
+    "wrong type": ("jsonl", '{"prompt": 5}\n', "row 1 (line 1): prompt: 5 is no text; give one, in quotes"),
+    "wrong number": ("csv", "prompt,n\na,1.5\n", "row 1 (line 2): n: '1.5' is no whole number; write it in digits"),
+    "too many": ("csv", "prompt,n\na,500\n", "row 1 (line 2): n: '500' is too large; at most 100 is allowed"),
     "model of another kind": (
         "csv", "prompt,model\na,glm-asr-2512\n",
         "row 1 (line 2): model: 'glm-asr-2512' is a model for transcription jobs, not for image",
     ),
     "size": ("csv", "prompt,size\na,99x99\n", "row 1 (line 2): size: 99x99 is not offered by cogview-4-250304"),
     "size without form": ("csv", "prompt,size\na,big\n", "row 1 (line 2): size: 'big' must be WIDTHxHEIGHT"),
-    "short user_id": ("csv", "prompt,user_id\na,bob\n", "row 1 (line 2): user_id: 'bob' is not valid"),
+    "short user_id": ("csv", "prompt,user_id\na,bob\n", "user_id: has 3 characters; at least 6 are needed"),
     "request_id is ours": ("csv", "prompt,request_id\na,x\n", "request_id: is made by mediajobs"),
     "duplicate key": ("csv", "key,prompt\nk,a\nk,b\n", "row 2 (line 3): key: 'k' is in row 1 already"),
     "a key like one of several": (
@@ -50,7 +50,7 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
     ),
     "a field twice": ("jsonl", '{"prompt": "a", "prompt": "b"}\n', "the field 'prompt' is there twice"),
     "blank prompt": ("csv", "prompt\n   \n", "row 1 (line 2): prompt: '   ' is blank"),
-    "true for a number": ("jsonl", '{"prompt": "a", "n": true}\n', "row 1 (line 1): n: True is no number"),
+    "true for a number": ("jsonl", '{"prompt": "a", "n": true}\n', "n: true is no number; write it in digits"),
     "priority": ("csv", "prompt,priority\na,high\n", "row 1 (line 2): priority: 'high' is no whole number"),
     "run_at": ("csv", "prompt,run_at\na,soon\n", "row 1 (line 2): run_at: 'soon' is no time"),
     "not UTF-8": ("csv", b"prompt\nok\ncaf\xe9\n", "row 2 (line 3): is not UTF-8 (byte 0xe9 at place 4)"),
@@ -62,7 +62,7 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
     "open quote": ("csv", 'prompt\n"a\nb\n', "row 1"),
     "NUL": ("jsonl", '{"prompt": "a\\u0000b"}\n', "prompt: 'a\\x00b' has a character that cannot be stored"),
     "lone surrogate in a key": ("jsonl", '{"prompt": "a", "key": "\\ud800"}\n', "key: '\\ud800' is no key"),
-    "lone surrogate": ("jsonl", '{"prompt": "\\ud800"}\n', "prompt: '\\ud800' is not valid"),
+    "lone surrogate": ("jsonl", '{"prompt": "\\ud800"}\n', "'\\ud800' has a character that is none; take it out"),
     "huge line": ("jsonl", '{"prompt": "' + "a" * 8_000_001 + '"}\n', "line 1): is longer than 8 MB; give large"),
     "long prompt": ("csv", "prompt\n" + "a" * 4001 + "\n", "prompt: has 4001 characters; at most 4000 are allowed"),
 }  # fmt: skip
@@ -80,11 +80,17 @@ MIXED: dict[str, tuple[Format, str, str]] = {
     "an unknown kind": (
         "csv", "kind,prompt\nvidoe,a\n", "kind: 'vidoe' is no kind; kinds are agent, chat, code, image, transcription,",
     ),
-    "a kind that is no text": ("jsonl", '{"kind": ["image"], "prompt": "a"}\n', "kind: ['image'] is no kind"),
+    "a kind that is no text": ("jsonl", '{"kind": ["image"], "prompt": "a"}\n', 'kind: ["image"] is no kind'),
     "a field of another kind": (
-        "jsonl", '{"kind": "image", "prompt": "a", "fps": 30}\n', "fps: is no field of this kind (it holds '30')",
+        "jsonl", '{"kind": "image", "prompt": "a", "fps": 30}\n', "fps: is no field of this kind (it holds 30)",
     ),
     "no list": ("csv", 'kind,prompt,after\nchat,a,"[b"\n', "after: '[b' starts like a JSON list but is none"),
+    "a key that is a list": ("jsonl", '{"kind": "image", "prompt": "a", "key": ["a"]}\n', 'key: ["a"] is no key; use'),
+    "a key that is no text": ("jsonl", '{"kind": "image", "prompt": "a", "key": true}\n', "key: true is no key"),
+    "an object to come after": (
+        "jsonl", '{"kind": "image", "prompt": "a", "after": {"x": 1}}\n', 'after: {"x": 1} is no key; use a text',
+    ),
+    "lists to come after": ("jsonl", '{"kind": "image", "prompt": "a", "after": [["b"]]}\n', 'after: ["b"] is no key'),
     "a blank in after": ("jsonl", '{"kind": "chat", "prompt": "a", "after": ["b", " "]}\n', "after: ' ' is no key"),
     "too many": (
         "jsonl", json.dumps({"kind": "chat", "prompt": "a", "after": [f"k{n}" for n in range(101)]}) + "\n",
@@ -94,8 +100,23 @@ MIXED: dict[str, tuple[Format, str, str]] = {
         "csv", "kind,prompt,image_url\nvideo,a,{{ output }}\n",
         "row 1 (line 2): image_url: takes 'output', but the row comes after none; name one in `after`",
     ),
+    "in the system's words": (
+        "csv", "kind,prompt,system,after\nchat,a,{{ What }},b\n", "system: has '{{ What }}', which names no output",
+    ),
+    "an image of two outputs": (
+        "jsonl", '{"kind": "agent", "prompt": "a", "images": ["{{ image }}{{ image }}"], "after": "b"}\n',
+        "images: image 1, '{{ image }}{{ image }}', is neither an http(s) URL",
+    ),
+    "an image of which": (
+        "jsonl", '{"kind": "chat", "prompt": "a", "model": "glm-4.6v", "images": "{{ image }}", "after": ["b", "c"]}\n',
+        "images: takes 'image', but the row comes after several",
+    ),
+    "an agent from a row": (
+        "jsonl", '{"kind": "agent", "agent_id": "{{ text }}", "prompt": "a", "after": "b"}\n',
+        "agent_id: is '{{ text }}'; name it here",
+    ),
     "no such form": (
-        "csv", "kind,prompt,after\nchat,{{ What }},b\n", "messages: has '{{ What }}', which names no output",
+        "csv", "kind,prompt,after\nchat,{{ What }},b\n", "prompt: has '{{ What }}', which names no output",
     ),
 }  # fmt: skip
 
@@ -122,7 +143,7 @@ def test_rows_of_several_kinds_that_come_after_each_other() -> None:
         ("both", "code", KINDS["code"].default_model, ("fox", "said")),
     ]  # fmt: skip
     assert [(use.field, use.role, use.key, use.file) for row in rows for use in row.uses] == [
-        ("image_url", "output", "fox", True), ("messages", "text", "said", False),
+        ("image_url", "output", "fox", True), ("prompt", "text", "said", False),
     ]  # fmt: skip
 
 

@@ -40,7 +40,7 @@ def test_a_request_becomes_a_row(url: str) -> None:
 WRONG = {
     "of another kind": ("image", request(), "url", "is for chat and code jobs, not for image"),
     "of no kind": ("chat", request(url="/v1/embeddings"), "url", "ends in /chat/completions"),
-    "no url": ("chat", {"custom_id": "a", "body": CHAT}, "url", "None is none"),
+    "no url": ("chat", {"custom_id": "a", "body": CHAT}, "url", "null is none"),
     "another method": ("chat", request(method="GET"), "method", "it is POST"),
     "no body": ("chat", request(body="x"), "body", "is no object"),
     "no id": ("chat", {"method": "POST", "url": "/v1/chat/completions", "body": CHAT}, "custom_id", "is missing"),

@@ -1,13 +1,17 @@
 """What rows may say of rows before them, and what is made of it."""
 
 import re
+from graphlib import TopologicalSorter
+from itertools import pairwise
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from provider.wire import Json
 from worker.kinds import KINDS
-from worker.pipeline import Follower, Made, NoOutputError, Use, filled, left_without, misplaced, pick, uses_of
+from worker.pipeline import Follower, Made, NoOutputError, Use, circles, filled, left_out, left_without, pick, uses_of
 from worker.references import is_reference, references
 
 VIDEO, CHAT, TRANSCRIPTION = KINDS["video"], KINDS["chat"], KINDS["transcription"]
@@ -109,6 +113,18 @@ TOGETHER: dict[str, tuple[list[Follower], list[str]]] = {
         [row(1, "b", "run", use=Use("prompt", "output", "run", False))],
         ["row 1: prompt: takes 'video' of 'run', which is a file; here goes text"],
     ),
+    "everything at once": (
+        [
+            row(1, "b", "fix"), row(2, "c", "fox", use=Use("prompt", "image", "fox", False)), row(3, "d", "e"),
+            row(4, "e", "d"), row(5, "f", "f"), row(6, "g", "f", "e"),
+        ],
+        [
+            "row 1: after: 'fix' is the key of no good row of this file, nor of its batch",
+            "row 2: prompt: takes 'image' of 'fox', which is a file; here goes text",
+            "row 3: after: goes in a circle: 'd' after 'e' after 'd'",
+            "row 5: after: goes in a circle: 'f' after 'f'",
+        ],
+    ),
     "subtitles as text": ([row(1, "b", "talk", use=Use("messages", "srt", "talk", False))], []),
 }  # fmt: skip
 
@@ -116,12 +132,12 @@ TOGETHER: dict[str, tuple[list[Follower], list[str]]] = {
 @pytest.mark.parametrize(("followers", "said"), TOGETHER.values(), ids=TOGETHER)
 def test_rows_together(followers: list[Follower], said: list[str]) -> None:
     kinds = {**KNOWN, **{str(each.key): "image" for each in followers}}
-    assert [str(each) for each in misplaced(followers, kinds, {"many"}, ROLES)] == said
+    assert [str(each) for each in left_out(followers, kinds, {"many"}, ROLES).wrong] == said
 
 
 def test_a_circle_is_told_from_wherever_it_is_found() -> None:
     rows = [row(1, "b", "d"), row(2, "c", "b"), row(3, "d", "c"), row(4, "e", "d")]
-    (found,) = misplaced(rows, {str(each.key): "image" for each in rows}, (), ROLES)
+    (found,) = circles(rows)
     way = found.message.removeprefix("goes in a circle: ").split(" after ")
     assert way[0] == way[-1] == repr(found.key)
     after = {repr(each.key): repr(each.after[0]) for each in rows}
@@ -130,7 +146,35 @@ def test_a_circle_is_told_from_wherever_it_is_found() -> None:
 
 def test_a_long_chain_is_no_circle() -> None:
     chain = [row(n, f"k{n}", f"k{n - 1}") for n in range(1, 20_000)]
-    assert misplaced(chain, {f"k{n}": "chat" for n in range(20_000)}, (), ROLES) == []
+    assert circles(chain) == []
+
+
+KEYS = st.sampled_from("abcdefg")
+
+
+@given(st.dictionaries(KEYS, st.lists(KEYS, unique=True, min_size=1), min_size=1))
+def test_without_the_circles_that_are_told_there_is_none(after: dict[str, list[str]]) -> None:
+    rows = [row(place, key, *keys) for place, (key, keys) in enumerate(after.items())]
+    told = circles(rows)
+    ways = [re.findall(r"'(.)'", each.message) for each in told]
+    assert all(later in after[earlier] for way in ways for earlier, later in pairwise(way))
+    met = [key for way in ways for key in way[1:]]
+    assert len(met) == len(set(met))
+    left = {key: set(keys) for key, keys in after.items() if key not in met}
+    TopologicalSorter(left).prepare()  # raises where there is one
+
+
+def test_what_comes_after_a_bad_row_is_not_to_blame() -> None:
+    rows = [row(1, "b", "bad"), row(2, "c", "b"), row(3, "d", "bad#2", "fix"), row(4, "e", "fox"), row(5, "f", "fox#1")]
+    found = left_out(rows, {**KNOWN, "b": "image", "c": "image"}, (), ROLES, {"bad", "fox"})
+    assert [str(each) for each in found.wrong] == [
+        "row 3: after: 'fix' is the key of no good row of this file, nor of its batch"
+    ]
+    assert [(each.row, each.message) for each in found.along] == [
+        (1, "comes after a row that is left out"), (2, "comes after a row that is left out"),
+        (5, "comes after a row that is left out"),
+    ]  # fmt: skip
+    assert found.places == {1, 2, 3, 5}
 
 
 def test_what_comes_after_a_row_that_is_left_out_is_left_out_too() -> None:

@@ -40,7 +40,8 @@ def claim(**changes: Any) -> Claim:
 def poll(**changes: Any) -> Poll:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "batch_id": None, "kind": "video", "model": "cogvideox-3", "number": 1,
-        "args": {"model": "cogvideox-3"}, "remote_id": "x", "polls": 2, "charged": Decimal("0.20"), "age_s": 30.0, "doubted_s": 0.0,
+        "args": {"model": "cogvideox-3"}, "remote_id": "x", "polls": 2, "charged": Decimal("0.20"), "age_s": 30.0,
+        "doubted_s": 0.0,
     }  # fmt: skip
     return Poll(**{**known, **changes})
 

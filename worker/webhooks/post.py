@@ -69,5 +69,5 @@ def in_words(error: Exception) -> str:
     if isinstance(error, TimeoutError):
         return "no answer in time"
     cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-    said = str(cause) if isinstance(cause, OSError) else ""
-    return redact(f"{type(cause).__name__}: {said}".rstrip(": "))[:ERROR_CHARS]
+    said = (cause.strerror or str(cause)) if isinstance(cause, OSError) else ""
+    return redact(said or type(cause).__name__)[:ERROR_CHARS]

@@ -18,7 +18,7 @@ from provider.events import AnswerStream, BrokenStreamError, read_body
 from provider.formats import NEW, OLD, FormatMemory, Seen, may_fall_back, no_such_route, went_nowhere
 from provider.names import as_sent
 from provider.redact import excerpt, redact, redact_bytes
-from provider.rulings import PROBE_S, rule
+from provider.rulings import CODES, PROBE_S, rule
 from provider.unwrap import TASK_FIELDS, find_error, is_answer, is_providers, retry_after_s, unwrap
 from provider.wire import Answer, Request
 
@@ -231,7 +231,7 @@ class Client:
             code=code,
             excerpt=excerpt(response.content, self._token),
         )
-        zai_code = code is not None and code.isdigit() and len(code) == 4
+        zai_code = code is not None and (code in CODES or (code.isdigit() and len(code) == 4))
         seen = Seen(
             answered=True,
             sent=True,

@@ -40,7 +40,10 @@ class Forgetful:
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What came of a try. `answered`: there was an HTTP answer; `from_provider`: Z.AI itself spoke in it."""
+    """What came of a try. `answered`: there was an HTTP answer; `from_provider`: Z.AI itself spoke in it.
+
+    A `code` without that is the gateway's own, such as NOT_FOUND, and speaks of its routes.
+    """
 
     answered: bool
     sent: bool
@@ -66,8 +69,8 @@ def may_fall_back(endpoint: Endpoint, seen: Seen, tried: str) -> bool:
         # Nothing went out: the connection, not the route, is at fault, but asking is harmless.
         return endpoint.idempotent or not seen.sent
     if not endpoint.idempotent:
-        return no_such_route(seen) and seen.code is None
-    refused = seen.status in (400, 422) and seen.code is None
+        return no_such_route(seen)
+    refused = seen.status in (400, 422)
     return no_such_route(seen) or refused or (seen.status or 0) >= 500 or not seen.json
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, ValidationInfo
-from pydantic_core import InitErrorDetails, PydanticCustomError
+from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from provider.unwrap import UNSTORABLE
 from provider.wire import Json, Request
@@ -114,18 +114,17 @@ class Args(BaseModel):
 
 def renamed(error: ValidationError, names: Mapping[str, str]) -> ValidationError:
     """The same, with the fields called what they are called in the row."""
-    lines: list[InitErrorDetails] = []
-    for each in error.errors(include_url=False):
-        context = {**(each.get("ctx") or {}), "reason": each["msg"]}
-        first, *rest = each["loc"] or ("",)
-        lines.append(
-            InitErrorDetails(
-                type=PydanticCustomError(each["type"], "{reason}", context),
-                loc=(names.get(str(first), first), *rest) if each["loc"] else (),
-                input=each["input"],
-            )
-        )
+    lines = [again(each, names) for each in error.errors(include_url=False)]
     return ValidationError.from_exception_data(error.title, lines)
+
+
+def again(error: ErrorDetails, names: Mapping[str, str]) -> InitErrorDetails:
+    first, *rest = error["loc"] or ("",)
+    return InitErrorDetails(
+        type=PydanticCustomError(error["type"], "{reason}", {**(error.get("ctx") or {}), "reason": error["msg"]}),
+        loc=(names.get(str(first), first), *rest) if error["loc"] else (),
+        input=error["input"],
+    )
 
 
 OURS = {"request_id": "is made by mediajobs, one for each attempt; use `key` to name a row"}
@@ -153,15 +152,22 @@ def read_args(
     owners = KINDS_OF.get(model, []) if isinstance(model, str) else []
     others = [] if kind in owners else owners
     if unknown or others:
-        refuse(args.__name__, given, unknown, sorted(args.model_fields), kind=kind, others=others)
+        lines = refusals(given, unknown, sorted(args.model_fields), kind=kind, others=others)
+        try:
+            args.model_validate({name: given[name] for name in given if name not in unknown}, context=context)
+        except ValidationError as error:
+            # Those of single fields: what is missing may stand under an unknown name.
+            told = [each for each in error.errors(include_url=False) if each["loc"] and each["type"] != "missing"]
+            lines += [again(each, {}) for each in told]
+        raise ValidationError.from_exception_data(args.__name__, lines)
     warnings = [] if owners else [f"model {model!r} is not known here; its limits are not checked"]
     return args.model_validate(given, context=context), warnings
 
 
-def refuse(
-    title: str, given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: "Kind", others: "list[Kind]"
-) -> None:
-    """Raise the ValidationError that names unknown fields and a model of another kind."""
+def refusals(
+    given: dict[str, Any], unknown: list[str], fields: list[str], *, kind: "Kind", others: "list[Kind]"
+) -> list[InitErrorDetails]:
+    """What is wrong with unknown fields and a model of another kind."""
     lines = [
         line_of(name, given[name], OURS.get(name) or unknown_field(name, given[name], fields), kind="unknown_field")
         for name in unknown
@@ -173,7 +179,7 @@ def refuse(
             f"choose another, or submit with --kind {names[0]}"
         )
         lines.append(line_of("model", given["model"], reason))
-    raise ValidationError.from_exception_data(title, lines)
+    return lines
 
 
 def line_of(name: str, value: Any, reason: str, *, kind: str = "value_error") -> InitErrorDetails:

@@ -28,13 +28,17 @@ class Reference:
 
 def references(text: str) -> Iterator[Reference]:
     """All that a text refers to. Raises ValueError for braces that are no reference."""
+    end = 0
     for found in BRACES.finditer(text):
+        end = found.end()
         form = FORM.fullmatch(found[1].strip())
         if form is None:
             raise ValueError(
                 f"has {shown(found[0])}, which names no output; write it as {{{{ text of KEY }}}} or {{{{ output }}}}"
             )
         yield Reference(form[1], form[2], *found.span())
+    if (open_at := text.find("{{", end)) >= 0:
+        raise ValueError(f"has {shown(text[open_at : open_at + 30])}, whose braces end nowhere; close them with }}}}")
 
 
 def is_reference(text: str) -> bool:

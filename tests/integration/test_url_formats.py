@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from models.session import make_engine
 from provider.client import Client
 from provider.endpoints import endpoint_at
 from provider.errors import AnswerLost, ProviderError, Rejected
@@ -73,6 +74,14 @@ def test_new_first_then_old_and_it_is_remembered(
     send(api, PostgresFormats(engine, api.proxy_base_url), poll)  # another process begins with what worked
     assert Counter(api.summary()["polls"]) - Counter(polls) == Counter({"200": 1})
     assert api.summary()["charged"] == 2  # the video and the translation, each once
+
+
+def test_no_answer_is_lost_while_the_memory_is_out_of_reach(api: SandboxProcess) -> None:
+    away = PostgresFormats(make_engine("postgresql://nobody@127.0.0.1:1/nothing"), api.proxy_base_url)
+    assert send(api, away, TRANSLATION)["agent_id"] == "general_translation"
+    api.change("config", formats="old")
+    assert send(api, away, TRANSLATION)["agent_id"] == "general_translation"
+    assert api.summary()["charged"] == 2
 
 
 def test_it_is_looked_at_again_when_the_gateway_changes(

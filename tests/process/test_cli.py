@@ -131,7 +131,7 @@ def test_bad_rows_are_named_and_nothing_is_enqueued(stack: Stack) -> None:
     for part in (
         "row 2 (line 3): prompt: is missing",
         "row 3 (line 4): size: 1x1 is not offered by cogview-4-250304",
-        "row 4 (line 5): n: 'many' is not valid",
+        "row 4 (line 5): n: 'many' is no whole number; write it in digits",
         "row 5 (line 6): modle: is no field of this kind (it holds 'x'); did you mean model?",
         "row 6 (line 7): model: 'cogvideox-3' is a model for video jobs",
         "row 7 (line 8): key: 'a' is in row 1 already",

@@ -116,8 +116,9 @@ SPECIAL = ("quality", "fps", "with_audio", "style", "aspect_ratio", "movement_am
 def check_rules(args: VideoArgs, rules: Rules) -> None:
     """Raise ValueError, naming field, value and remedy."""
     for name in SPECIAL:
-        if getattr(args, name) is not None and name not in rules.fields:
-            raise ValueError(f"{name}: is no field of {args.model}; leave it out, or choose another model")
+        if (given := getattr(args, name)) is not None and name not in rules.fields:
+            held = f"(it holds {shown(given)})"
+            raise ValueError(f"{name}: is no field of {args.model} {held}; leave it out, or choose another model")
     for name, offered in (("size", rules.sizes), ("duration", rules.durations), ("fps", rules.fps)):
         value = getattr(args, name)
         if value is not None and value not in offered:

@@ -8,7 +8,7 @@ from provider.definitions import Described, differences, read_definition
 from tests.support import seed
 
 
-def changed(path: str, method: str = "post", **fields: str | None) -> dict[str, Any]:
+def changed(path: str, method: str = "post", **fields: str | list[str] | None) -> dict[str, Any]:
     """The seed's definition with other fields at a path."""
     document = seed.copy()
     made = document["paths"].setdefault(path, {}).setdefault(method, {})
@@ -32,6 +32,28 @@ def moved(path: str, method: str) -> dict[str, Any]:
     return document
 
 
+def by_reference(path: str) -> dict[str, Any]:
+    """The same body, as most OpenAPI documents write it: named, in two parts, one of them a circle."""
+    document = seed.copy()
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    [(mime, body)] = content.items()
+    document["components"] = {
+        "schemas": {
+            "a/b": {"allOf": [body["schema"], {"$ref": "#/components/schemas/circle"}, {"$ref": "#/nowhere"}]},
+            "circle": {"$ref": "#/components/schemas/circle"},
+        }
+    }
+    content[mime] = {"schema": {"$ref": "#/components/schemas/a~1b"}}
+    return document
+
+
+def required(path: str, field: str) -> dict[str, Any]:
+    document = changed(path, **{field: "string"})
+    content = document["paths"][path]["post"]["requestBody"]["content"]
+    next(iter(content.values()))["schema"]["required"] = ["prompt", field]
+    return document
+
+
 IMAGE = "/api/paas/v4/generate/image"
 CASES: dict[str, tuple[dict[str, Any], list[str], bool]] = {
     # document → what is told, whether it breaks what we send
@@ -41,6 +63,15 @@ CASES: dict[str, tuple[dict[str, Any], list[str], bool]] = {
     "a lost field": (changed(IMAGE, size=None), ["image: removed: the field size"], True),
     "another type": (
         changed(IMAGE, n="string"), ["image: changed: n is of type string, and we send number"], True,
+    ),
+    "a body by reference": (by_reference(IMAGE), [], False),
+    "several types, one ours": (changed(IMAGE, n=["integer", "null"]), [], False),
+    "several types, none ours": (
+        changed(IMAGE, n=["string", "object"]),
+        ["image: changed: n is of type object or string, and we send number"], True,
+    ),
+    "a new field that must be given": (
+        required(IMAGE, "colour"), ["image: added: a field that must be given, colour (string)"], True,
     ),
     "another word for a type": (changed(IMAGE, n="integer"), [], False),
     "a new endpoint": (changed("/api/paas/v4/songs", words="string"), ["POST /api/paas/v4/songs: added, with words"],

@@ -68,6 +68,12 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
 }  # fmt: skip
 
 
+def test_an_unknown_column_hides_no_other_mistake_but_what_it_may_be_itself() -> None:
+    unknown, wrong = told("promt,n\na,500\n")
+    assert "promt: is no field of this kind (it holds 'a'); did you mean prompt?" in unknown
+    assert "n: '500' is too large; at most 100 is allowed" in wrong
+
+
 @pytest.mark.parametrize(("form", "text", "message"), CASES.values(), ids=CASES)
 def test_each_mistake_is_named(form: Format, text: str | bytes, message: str) -> None:
     [said] = told(text, form)

@@ -75,6 +75,7 @@ WRONG: dict[str, tuple[Json, Any, tuple[str, ...], str]] = {
     "a file beside words": (video("{{ image }} now"), VIDEO, ("a",), "an output that is a file stands alone"),
     "two files in one": (video("{{ image }}{{ image }}"), VIDEO, ("a",), "an output that is a file stands alone"),
     "a model": ({"model": "{{ text }}"}, CHAT, ("a",), "model: is '{{ text }}'; name it here"),
+    "braces that are not closed": (chat("{{ text of a }"), CHAT, ("a",), "whose braces end nowhere"),
     "no reference": (chat("{{ What? }}"), CHAT, ("a",), "messages: has '{{ What? }}', which names no output"),
 }  # fmt: skip
 

@@ -4,11 +4,10 @@ import sys
 from typing import Literal
 
 import click
-from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED
-from cli.options import JOB_ID, data_dir_option, dollars, plural, session
+from cli.options import JOB_ID, data_dir_option, dollars, operator, plural
 from models.state import FINAL, JobState
 from worker import actions, report
 from worker.actions import Counts, Selection
@@ -29,19 +28,9 @@ def refuse_unknown(database: Session, job: tuple[int, ...]) -> None:
         raise click.UsageError(f"there is no job {named}; nothing was changed")
 
 
-PAID = text("""
-    select count(*) as jobs, coalesce(sum(cost), 0) as cost from jobs
-    where state in ('waiting', 'storing') and cost > 0
-        and (cast(:ids as bigint[]) is null or id = any(cast(:ids as bigint[])))
-        and (cast(:batch as bigint) is null or batch_id = :batch)
-        and (cast(:state as text) is null or state = :state)
-""")
-
-
 def dropped(database: Session, selection: Selection) -> str:
     """What a cancel of these would pay for and not store, in words; "" if nothing."""
-    values = {"ids": selection.ids, "batch": selection.batch, "state": selection.state}
-    paid = database.execute(PAID, values).one()
+    paid = actions.paid_for(database, selection)
     if not paid.jobs:
         return ""
     were, it = ("was", "it") if paid.jobs == 1 else ("were", "them")
@@ -73,10 +62,10 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
     was to be stored goes on from there. What ended because one of these did
     is run again with it.
     """
-    with session() as database:
-        refuse_unknown(database, job)
-        counts = actions.retry(database, selected(database, job, batch, state))
-        database.commit()
+    with operator() as acting:
+        refuse_unknown(acting.session, job)
+        counts = acting.retry(selected(acting.session, job, batch, state))
+        acting.session.commit()
     tell(counts, what="retried", asked=len(set(job)), hint=", or they come after one that failed: retry that one")
 
 
@@ -95,12 +84,12 @@ def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_r
     costs is known then. A video that the provider works on is paid for all
     the same; without --keep-results it is asked for no more.
     """
-    with session() as database:
-        refuse_unknown(database, job)
-        selection = selected(database, job, batch, state)
-        lost = "" if keep_results else dropped(database, selection)
-        counts = actions.cancel(database, selection, keep_result=keep_results)
-        database.commit()
+    with operator() as acting:
+        refuse_unknown(acting.session, job)
+        selection = selected(acting.session, job, batch, state)
+        lost = "" if keep_results else dropped(acting.session, selection)
+        counts = acting.cancel(selection, keep_result=keep_results)
+        acting.session.commit()
     tell(counts, what="cancelled", asked=len(set(job)))
     if lost:
         click.echo(lost)
@@ -116,8 +105,8 @@ def resolve(job: tuple[int, ...], *, how: Literal["retry", "wait", "fail"] | Non
     """Decide held jobs: an answer was lost after sending, or a task hangs."""
     if how is None:
         raise click.UsageError("say --retry, --wait or --fail")
-    with session() as database:
-        refuse_unknown(database, job)
-        counts = actions.resolve(database, list(job), how)
-        database.commit()
+    with operator() as acting:
+        refuse_unknown(acting.session, job)
+        counts = acting.resolve(list(job), how)
+        acting.session.commit()
     tell(counts, what="resolved", asked=len(set(job)))

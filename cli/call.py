@@ -13,33 +13,13 @@ from cli.main import FAILED, UNREACHABLE, WRONG_USE
 from cli.options import data_dir_option, dollars
 from provider.address import is_direct, offered
 from provider.endpoints import ENDPOINTS, Endpoint, endpoint_at, fields_of
-from provider.errors import Action, AnswerLost, NotSent, ProviderError
+from provider.errors import Action, NotSent, ProviderError
 from provider.wire import Answer, Json
 from worker import call as calls
 from worker.settings import settings
 from worker.tariff import Price, TokenPrice
 
 METHODS = ["GET", "POST", "PUT", "PATCH", "DELETE"]
-#: What the provider's refusals mean to the person who called.
-ADVICE = {
-    Action.RETRY_LATER: "try again in a minute",
-    Action.SHRINK: "too many calls at once: try again in a moment",
-    Action.SLOW: "too many calls: try again in a minute",
-    Action.OVERLOADED: "the model is overloaded: try again in a while",
-    Action.PAUSE_ACCOUNT: "see to the account or the token: `mediajobs doctor` tells which are in use",
-    Action.PAUSE_MODEL: "there is no balance, no package or no right for this, or a limit is reached",
-    Action.FAIL_MODEL: "is the model's name right?",
-    Action.REFUSED: "its content is refused; sent again as it is, it would be again",
-    Action.ALREADY_ACCEPTED: "a call with this request_id was accepted before",
-    Action.PATIENCE: "it may be known in a moment, or no more",
-}
-#: The same, where an endpoint means something else by it.
-ADVICE_OF = {
-    (
-        "agent_history",
-        Action.PATIENCE,
-    ): "is it a `conversation_id` that an answer of this agent named?",
-}
 
 
 class Endpoints(click.Group):
@@ -151,15 +131,10 @@ def read_body(given: str | None) -> Json:
 
 def warn(endpoint: Endpoint, fields: Json, file: Path | None) -> None:
     """Of fields that are in no document: they are sent as they are; and of those that the API requires."""
-    known = fields_of(endpoint.request)
-    for name in fields.keys() - known.keys():
-        near = get_close_matches(name, known, n=1)
-        click.echo(f"warning: no document has a field {name}{f'; is it {near[0]}?' if near else ''}", err=True)
-    required: frozenset[str] = getattr(endpoint.request, "__required_keys__", frozenset())
     if missing := [name for name in endpoint.path_names if name not in fields]:
         raise click.UsageError(f"--{missing[0]} is missing: it is a part of the path")
-    for name in sorted(required - fields.keys() - ({"file"} if file else set())):
-        click.echo(f"warning: {name} is missing, which the API requires", err=True)
+    for doubt in calls.doubts(endpoint, fields, file=file is not None):
+        click.echo(f"warning: {doubt}", err=True)
 
 
 def make(
@@ -244,12 +219,7 @@ def tell(answer: Answer, price: Price | None, *, raw: bool, shown: bool) -> None
 def say(name: str, error: ProviderError, *, paid: bool) -> int:
     """What went wrong, in words; returns the exit code."""
     click.echo(f"mediajobs: {error}" if str(error).startswith(name) else f"mediajobs: {name}: {error}", err=True)
-    if isinstance(error, AnswerLost):
-        doubt = "it may have been accepted, and charged" if paid else "it may have been accepted"
-        click.echo(f"  -> {doubt}; it was sent once, and is not sent again", err=True)
-    elif error.http_status == 404 and error.code is None:
-        click.echo("  -> nothing is at this path; `mediajobs doctor --api` tells what the proxy has", err=True)
-    elif advice := ADVICE_OF.get((name, error.ruling.action)) or ADVICE.get(error.ruling.action):
+    if advice := calls.advice_of(name, error, paid=paid):
         click.echo(f"  -> {advice}", err=True)
     if error.code == "not_offered":
         click.echo("  -> MEDIAJOBS_API_BASE_URL decides: https://api.z.ai/api is Z.AI itself", err=True)

@@ -27,7 +27,7 @@ def doctor(*, audits: bool, defined: bool) -> None:
     where there are millions.
     """
     worst = 0
-    for finding in chain(examine(), definition(settings()) if defined else ()):
+    for finding in chain(examine(settings()), definition(settings()) if defined else ()):
         mark = "ok     " if finding.ok else "PROBLEM"
         click.echo(f"{mark}  {finding.what}: {finding.found}")
         if not finding.ok:

@@ -2,7 +2,6 @@
 
 import sys
 from pathlib import Path
-from typing import Literal
 
 import click
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from cli.options import connection, data_dir_option, plural
 from worker import report
+from worker.export import SUFFIXES, Form
 from worker.export import export as write
 from worker.settings import settings
 from worker.storage import Storage
@@ -18,9 +18,10 @@ from worker.storage import Storage
 @click.command()
 @click.argument("batch")
 @click.argument("folder", type=click.Path(path_type=Path, file_okay=False), metavar="DIR")
-@click.option("--format", "form", type=click.Choice(["jsonl", "csv"]), default="jsonl", show_default=True)
+@click.option("--format", "form", type=click.Choice(["jsonl", "csv", "openai"]), default="jsonl",
+              show_default=True, help="openai: the lines of OpenAI's Batch API.")  # fmt: skip
 @data_dir_option
-def export(batch: str, folder: Path, *, form: Literal["jsonl", "csv"]) -> None:
+def export(batch: str, folder: Path, *, form: Form) -> None:
     """Write BATCH (name or id) into DIR: manifest and files.
 
     DIR/manifest has a line for each job, in the order of the input; the files
@@ -34,9 +35,9 @@ def export(batch: str, folder: Path, *, form: Literal["jsonl", "csv"]) -> None:
         with shown:
             task = shown.add_task("", total=total)
             storage = Storage.open(settings().outputs)
-            done = write(conn, storage, batch_id, folder, form=form, on_job=lambda: shown.advance(task))
+            done = write(conn.engine, storage, batch_id, folder, form=form, on_job=lambda: shown.advance(task))
     already = f", {done.already} were there already" if done.already else ""
     click.echo(
         f"{plural(done.jobs, 'job')}, {plural(done.files, 'new file')}{already}, {done.bytes / 1e6:.1f} MB: "
-        f"{folder}/manifest.{form}"
+        f"{folder}/manifest.{SUFFIXES[form]}"
     )

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 #: command → (module, what it does). Imported when called, so that `--help` is quick.
 COMMANDS = {
-    "up": ("cli.up", "Run everything here: database, broker, workers, Flower."),
+    "up": ("cli.up", "Run everything here: database, broker, workers, dashboard."),
     "submit": ("cli.submit", "Enqueue a manifest, one job a row."),
     "image": ("cli.oneoff", "Make one image and wait for it."),
     "video": ("cli.oneoff", "Make one video and wait for it."),
@@ -34,6 +34,10 @@ COMMANDS = {
     "budget": ("cli.steer", "Show or set what may be spent."),
     "costs": ("cli.steer", "Say what was spent."),
     "call": ("cli.call", "Call any endpoint of the API, as it is."),
+    "keys": ("cli.keys", "Say who may use the dashboard and the HTTP API."),
+    "audit": ("cli.audit", "Say who did what, and when."),
+    "web": ("cli.web", "Serve the dashboard and the HTTP API alone."),
+    "webhooks": ("cli.webhooks", "Say who is told of what happens."),
     "doctor": ("cli.doctor", "Check everything and say how to mend it."),
     "prune": ("cli.prune", "Remove what ended long ago, with its files."),
     "migrate": ("cli.migrate", "Bring the database's schema up to date."),

@@ -1,5 +1,7 @@
 """What commands share: the data dir, the database, the batch."""
 
+import getpass
+import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
@@ -12,7 +14,9 @@ from sqlalchemy.orm import Session
 
 from cli.main import DATA_DIR_HELP, use_data_dir
 from models.session import make_engine
+from worker.operating import Operator
 from worker.settings import settings
+from worker.trail import Actor
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -39,6 +43,20 @@ def session() -> Iterator[Session]:
             yield opened
     finally:
         engine.dispose()
+
+
+@contextmanager
+def operator() -> Iterator[Operator]:
+    """Who types the command, on a session as above."""
+    with session() as opened:
+        yield Operator(opened, Actor(user(), "command line"))
+
+
+def user() -> str:
+    try:
+        return getpass.getuser()
+    except (KeyError, OSError):  # a container's user may have no name
+        return f"user {os.getuid()}"
 
 
 @contextmanager

@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from cli.options import data_dir_option, plural
+from cli.options import data_dir_option, operator, plural
 from models import prune as record
 from models.session import make_engine
 from worker.ages import parse_age
@@ -52,6 +52,9 @@ def prune(age: timedelta, *, dry_run: bool, yes: bool) -> None:
             if not sys.stdin.isatty():
                 raise click.UsageError("this cannot be undone; where nobody can be asked, say --yes")
             click.confirm("Remove them, for good?", abort=True)
+        with operator() as acting:
+            acting.note("prune", f"what ended before {before:%Y-%m-%d %H:%M %Z}", jobs=plan.jobs, batches=plan.batches)
+            acting.session.commit()
         done = take_away(engine, Storage.open(settings().outputs), age)
     finally:
         engine.dispose()

@@ -17,11 +17,12 @@ from sqlalchemy.orm import Session
 
 from cli.main import FAILED
 from cli.oneoff import HEARING, fields_of, of_transcription
-from cli.options import data_dir_option, dollars, plural, session
+from cli.options import data_dir_option, dollars, operator, plural
 from models.state import JobState
 from worker import scheduling
 from worker.cron import explain
 from worker.forecast import in_words
+from worker.operating import Operator
 from worker.patterns import SOUND
 from worker.report import as_json
 from worker.scheduling import BadFieldError, FirstLook, NameTakenError, Plan, UnknownScheduleError
@@ -47,11 +48,11 @@ class Age(click.ParamType[int]):
 
 
 @contextmanager
-def opened() -> Iterator[Session]:
-    """A session; mistakes in what was asked for end as wrong use."""
+def opened() -> Iterator[Operator]:
+    """Who types the command, on a session; mistakes in what was asked for end as wrong use."""
     try:
-        with session() as database:
-            yield database
+        with operator() as acting:
+            yield acting
     except BadFieldError as error:
         field = f"--{error.field}" if error.field in OPTIONS else error.field
         raise click.UsageError(f"{field}{str(error).removeprefix(error.field)}") from None
@@ -83,7 +84,7 @@ def schedule() -> None:
               help="What was missed for longer is not caught up on.")  # fmt: skip
 @click.option("--overlap", type=click.Choice(["skip", "queue"]), default="skip", show_default=True,
               help="While the run before has not ended: leave this one out, or let it wait.")  # fmt: skip
-@click.option("--webhook", help="URL, kept with each batch. Nothing is sent there yet.")
+@click.option("--webhook", help="URL that is told when a batch of it has finished.")
 @click.option("--replace", is_flag=True, help="Change the schedule of this name; it still knows its files.")
 @click.option("--no-check", is_flag=True, help="Do not look at the source: it is on the workers' machine alone.")
 @data_dir_option
@@ -95,11 +96,11 @@ def add(name: str, *, more: tuple[str, ...], replace: bool, no_check: bool, **gi
     """
     args = {each: given.pop(each) for each in HEARING}
     args = {field: value for field, value in args.items() if value is not None} | fields_of(more)
-    with opened() as database:
+    with opened() as acting:
         plan, warnings = scheduling.plan(name=name, args=args, **given)
         seen = None if no_check else scheduling.look(plan)
-        next_at = scheduling.add(database, plan, replace=replace)
-        database.commit()
+        next_at = acting.add_schedule(plan, replace=replace)
+        acting.session.commit()
     for warning in warnings:
         click.echo(f"warning: {warning}", err=True)
     click.echo(f"{name!r}: {explain(plan.cron)} ({plan.timezone}); next: {when(next_at, plan.timezone)}")
@@ -119,9 +120,9 @@ def first_look(seen: FirstLook, plan: Plan) -> str:
 @data_dir_option
 def list_(*, as_json_: bool) -> None:
     """List schedules: when they run next, and how the last runs went."""
-    with opened() as database:
-        found = scheduling.schedules(database.connection())
-        now = scheduling.database_now(database.connection())
+    with opened() as acting:
+        found = scheduling.schedules(acting.session.connection())
+        now = scheduling.database_now(acting.session.connection())
     if as_json_:
         click.echo(json.dumps(found, default=as_json, ensure_ascii=False))
         return
@@ -137,9 +138,9 @@ def list_(*, as_json_: bool) -> None:
 @data_dir_option
 def show(name: str, *, as_json_: bool) -> None:
     """Show one schedule: its last runs, and what they could not take or put."""
-    with opened() as database:
-        found = scheduling.show(database.connection(), name)
-        now = scheduling.database_now(database.connection())
+    with opened() as acting:
+        found = scheduling.show(acting.session.connection(), name)
+        now = scheduling.database_now(acting.session.connection())
     if as_json_:
         click.echo(json.dumps(found, default=as_json, ensure_ascii=False))
         return
@@ -162,9 +163,9 @@ def show(name: str, *, as_json_: bool) -> None:
 @data_dir_option
 def pause(name: str) -> None:
     """Make no more runs of NAME; one that has begun goes on."""
-    with opened() as database:
-        scheduling.pause(database, name)
-        database.commit()
+    with opened() as acting:
+        acting.pause_schedule(name)
+        acting.session.commit()
     click.echo(f"{name!r} is paused; `mediajobs schedule resume` goes on")
 
 
@@ -173,10 +174,10 @@ def pause(name: str) -> None:
 @data_dir_option
 def resume(name: str) -> None:
     """Go on with NAME; what was missed meanwhile is not caught up on."""
-    with opened() as database:
-        zone = scheduling.find(database.connection(), name).timezone
-        next_at = scheduling.resume(database, name)
-        database.commit()
+    with opened() as acting:
+        zone = scheduling.find(acting.session.connection(), name).timezone
+        next_at = acting.resume_schedule(name)
+        acting.session.commit()
     click.echo(f"{name!r} is resumed; next: {when(next_at, zone)}")
 
 
@@ -196,19 +197,19 @@ def run(name: str, *, start: str | None, end: str | None, wait: bool) -> None:
         raise click.UsageError("--to takes --from")
     if wait and start is not None:
         raise click.UsageError("--wait is for one run, not for a range")
-    with opened() as database:
+    with opened() as acting:
         if start is not None:
-            made = scheduling.backfill(database, name, start, end)
-            database.commit()
+            made = acting.backfill(name, start, end)
+            acting.session.commit()
             had = f"; {made.ticks - made.due} had run, or are due already" if made.ticks > made.due else ""
             click.echo(f"{plural(made.due, 'run')} due{had}")
             return
-        zone = scheduling.find(database.connection(), name).timezone
-        tick = scheduling.run_now(database, name)
-        database.commit()
+        zone = scheduling.find(acting.session.connection(), name).timezone
+        tick = acting.run_schedule(name)
+        acting.session.commit()
         click.echo(f"the run of {when(tick, zone)} is due")
         if wait:
-            follow(database, name, tick)
+            follow(acting.session, name, tick)
 
 
 def follow(database: Session, name: str, tick: datetime) -> None:
@@ -235,9 +236,9 @@ def rm(name: str) -> None:
     It forgets which files are done: a new schedule of the same source would
     transcribe them again. `add --replace` changes one without that.
     """
-    with opened() as database:
-        files = scheduling.remove(database, name).files
-        database.commit()
+    with opened() as acting:
+        files = acting.remove_schedule(name).files
+        acting.session.commit()
     click.echo(f"{name!r} is removed; {plural(files, 'file')} that it had done are not known any more")
 
 

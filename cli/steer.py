@@ -10,16 +10,13 @@ import click
 from sqlalchemy.orm import Session
 
 from cli.main import WRONG_USE
-from cli.options import BUDGET, F, data_dir_option, dollars, session, table
-from models import money, slots
+from cli.options import BUDGET, F, data_dir_option, dollars, operator, session, table
 from models.limit import ACCOUNT, CUT
 from models.money import DAY, Scope
 from worker import reasons, report
 from worker.costs import SUBJECTS, By
 from worker.costs import costs as read_costs
 from worker.fields import parse_time
-from worker.kick import kick
-from worker.kind import ASSUMED_CONCURRENCY
 from worker.kinds import KINDS_OF
 from worker.waiting import why
 
@@ -44,9 +41,9 @@ def pause(model: str, *, until: str | None, reason: str) -> None:
     warn_unknown(model)
     if seconds is not None and seconds <= 0:
         raise click.UsageError(f"--until {until} is over already")
-    with session() as database:
-        slots.pause(database.connection(), model, reason=reason, for_s=seconds, by_hand=True)
-        database.commit()
+    with operator() as acting:
+        acting.pause(model, reason=reason, for_s=seconds)
+        acting.session.commit()
     click.echo(f"paused {'everything' if model == ACCOUNT else model}; calls under way are not cut off")
 
 
@@ -55,13 +52,12 @@ def pause(model: str, *, until: str | None, reason: str) -> None:
 @data_dir_option
 def resume(model: str) -> None:
     """End the pause of MODEL, or, without one, of the account."""
-    with session() as database:
-        known = slots.resume(database.connection(), model)
-        database.commit()
+    with operator() as acting:
+        known = acting.resume(model)
+        acting.session.commit()
     if not known and model != ACCOUNT:
         click.echo(f"mediajobs: no limit is known for {model}; `mediajobs limits` lists them", err=True)
         sys.exit(WRONG_USE)
-    kick()
     click.echo("the account is resumed; models paused by name stay so" if model == ACCOUNT else f"{model} is resumed")
 
 
@@ -104,18 +100,12 @@ def set_limit(model: str, *, concurrency: int | None, start: int | None, per_min
     if concurrency is None and start is None and per_minute is None:
         raise click.UsageError("say --concurrency, --start or --per-minute")
     warn_unknown(model)
-    with session() as database:
-        conn = database.connection()
-        kind = next(iter(KINDS_OF.get(model, [])), None)
-        at_once = kind.concurrency(model) if kind else ASSUMED_CONCURRENCY
-        # Until a job tells an unknown model's kind: a slot that is held until the task ends is held long enough.
-        slots.add_limit(conn, model, concurrency=at_once, slot_scope=kind.slot_scope if kind else "task")
+    with operator() as acting:
         try:
-            now = slots.set_limit(conn, model, concurrency=concurrency, start=start, per_minute=per_minute)
+            now = acting.set_limit(model, concurrency=concurrency, start=start, per_minute=per_minute)
         except ValueError as error:
             raise click.UsageError(str(error)) from None
-        database.commit()
-    kick()
+        acting.session.commit()
     rate = f"{now.per_minute} calls a minute at most" if now.per_minute else "no limit of calls a minute"
     click.echo(f"{model}: {now.learned} at once now, {now.concurrency} at most; {rate}")
 
@@ -165,12 +155,9 @@ def budget(context: click.Context) -> None:
 @data_dir_option
 def set_budget(amount: Decimal, *, batch: str | None, model: str | None, day: bool) -> None:
     """Allow AMOUNT US dollars; what was spent before counts."""
-    with session() as database:
-        scope = scope_of(database, batch, model, day=day)
-        money.set_budget(database.connection(), scope, amount)
-        database.commit()
-        state = reasons.budget_states(database.connection())[scope]
-    kick()
+    with operator() as acting:
+        state = acting.set_budget(scope_of(acting.session, batch, model, day=day), amount)
+        acting.session.commit()
     click.echo(f"{state.name}: {dollars(state.amount)}, of which {dollars(state.spent)} is spent")
 
 
@@ -179,13 +166,12 @@ def set_budget(amount: Decimal, *, batch: str | None, model: str | None, day: bo
 @data_dir_option
 def remove_budget(*, batch: str | None, model: str | None, day: bool) -> None:
     """Take a budget away: no limit from then on."""
-    with session() as database:
-        there = money.remove_budget(database.connection(), scope_of(database, batch, model, day=day))
-        database.commit()
+    with operator() as acting:
+        there = acting.remove_budget(scope_of(acting.session, batch, model, day=day))
+        acting.session.commit()
     if not there:
         click.echo("mediajobs: there is no such budget; `mediajobs budget` lists them", err=True)
         sys.exit(WRONG_USE)
-    kick()
     click.echo("removed")
 
 

@@ -1,10 +1,8 @@
 """`mediajobs submit`."""
 
 import sys
-from collections import Counter
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -17,64 +15,29 @@ from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
 from cli.main import FAILED, UNREACHABLE, WRONG_USE
-from cli.options import BUDGET, connection, data_dir_option, dollars, plural, session
-from models import money
+from cli.options import BUDGET, connection, data_dir_option, dollars, operator, plural
 from provider.errors import NotSent, ProviderError
 from worker import tokenizer
-from worker.fields import is_url, parse_batch
-from worker.forecast import forecast_s, in_words
-from worker.foreseen import foresee
+from worker.addresses import networks, parse
+from worker.fields import parse_batch
+from worker.forecast import in_words
 from worker.kinds import KINDS
-from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
-from worker.pipeline import AfterError, Misplaced
-from worker.prices import price_of
-from worker.producer import Inserted, KeyTakenError, Row, insert_rows
+from worker.manifest import Format, ManifestError, format_of, read
+from worker.producer import Inserted, KeyTakenError
 from worker.settings import NoServicesError, settings
+from worker.submission import Order, RefusedError, Sieve, look_ahead
 
-SHOWN = 50
 
-
-class Sieve:
-    """Passes good rows on, and remembers the rest."""
-
-    def __init__(self, found: Iterator[Good | Problem]) -> None:
-        self._found = found
-        self.problems: list[Problem | Misplaced] = []
-        self.bad_rows: set[int | None] = set()
-        #: Keys of rows that are bad by themselves.
-        self.bad_keys: set[str] = set()
-        self.more = 0
-        self.warnings: Counter[str] = Counter()
-        self.models: set[str] = set()
-
-    def __iter__(self) -> Iterator[Row]:
-        for each in self._found:
-            if isinstance(each, Problem):
-                self.refuse(each)
-                if each.key is not None:
-                    self.bad_keys.add(each.key)
-                continue
-            self.warnings.update(each.warnings)
-            self.models.update(row.args["model"] for row in each.rows)
-            yield from each.rows
-
-    def refuse(self, *problems: Problem | Misplaced) -> None:
-        for each in {str(each): each for each in problems}.values():  # a row with n is n jobs
-            self.bad_rows.add(each.row)
-            if len(self.problems) < SHOWN:
-                self.problems.append(each)
-            else:
-                self.more += 1
-
-    def tell(self) -> None:
-        for problem in self.problems:
-            click.echo(str(problem), err=True)
-        if self.more:
-            click.echo(f"and {self.more} more", err=True)
-        for warning, count in self.warnings.items():
-            click.echo(f"warning: {warning} ({plural(count, 'row')})", err=True)
-        for model in sorted(each for each in self.models if price_of(each) is None):
-            click.echo(f"warning: {model}: price unknown (set MEDIAJOBS_PRICES); counted as $0", err=True)
+def tell(sieve: Sieve) -> None:
+    """What is wrong with rows, or not as they say."""
+    for problem in sieve.problems:
+        click.echo(str(problem), err=True)
+    if sieve.more:
+        click.echo(f"and {sieve.more} more", err=True)
+    for warning, count in sieve.warnings.items():
+        click.echo(f"warning: {warning} ({plural(count, 'row')})", err=True)
+    for model in sieve.unpriced:
+        click.echo(f"warning: {model}: price unknown (set MEDIAJOBS_PRICES); counted as $0", err=True)
 
 
 @click.command()
@@ -83,8 +46,9 @@ class Sieve:
 @click.option("--batch", help="Name; the same name and file again adds only what is missing.")
 @click.option("--model", help="For rows that name none.")
 @click.option("--priority", type=click.IntRange(-1000, 1000), default=0, help="Higher runs first.  [default: 0]")
-@click.option("--format", "form", type=click.Choice(["csv", "jsonl"]), help="If the file's name does not tell.")
-@click.option("--webhook", help="URL, kept with the batch. Nothing is sent there yet.")
+@click.option("--format", "form", type=click.Choice(["csv", "jsonl", "openai"]),
+              help="If the file's name does not tell; openai: the lines of OpenAI's Batch API.")  # fmt: skip
+@click.option("--webhook", help="URL that is told when the batch has finished.")
 @click.option("--budget", type=BUDGET, help="US dollars that the batch may cost; the rest of it waits.")
 @click.option("--skip-invalid", is_flag=True, help="Enqueue the good rows of a file with bad ones.")
 @click.option("--dry-run", is_flag=True, help="Check every row and tell the cost; enqueue nothing.")
@@ -117,8 +81,11 @@ def submit(
     """
     if str(file) != "-" and not file.exists():
         raise click.UsageError(f"there is no file {file}")
-    if webhook is not None and not is_url(webhook):
-        raise click.UsageError(f"--webhook {webhook!r} is no http(s) URL")
+    if webhook is not None:
+        try:
+            parse(webhook, networks(settings().webhook_allow))
+        except ValueError as error:
+            raise click.UsageError(f"--webhook {webhook!r} {error}") from None
     if batch is not None:
         try:
             parse_batch(batch)
@@ -132,19 +99,24 @@ def submit(
     name = batch or f"{'stdin' if str(file) == '-' else file.stem}-{datetime.now(UTC):%Y%m%d-%H%M%S-%f}"[:200]
     with opened(file) as stream, progress_of(stream, show=not quiet) as reading:
         folder = Path.cwd() if str(file) == "-" else file.absolute().parent
-        sieve = Sieve(read(reading, form, KINDS[kind] if kind else None, folder, model=model))
-        rows = with_priority(sieve, priority)
+        sieve = Sieve(read(reading, form, KINDS[kind] if kind else None, folder, model=model), priority=priority)
+        order = Order(
+            batch=name, kind=kind, priority=priority, webhook=webhook, budget=budget, skip_invalid=skip_invalid
+        )
         try:
             if dry_run:
-                sample = tokenizer.Sample() if tokenize else None
-                forecast(sieve, sample.of(rows) if sample else rows, batch, skip_invalid=skip_invalid)
-                if sample:
-                    tell_tokens(sample)
+                forecast(order, sieve, sample=tokenizer.Sample() if tokenize else None)
                 return
-            added = enqueue(sieve, rows, name, webhook=webhook, budget=budget, skip_invalid=skip_invalid)
+            with operator() as acting:
+                added = acting.submit(order, sieve)
+                acting.session.commit()
         except (ManifestError, KeyTakenError) as error:
-            sieve.tell()
+            tell(sieve)
             click.echo(f"{file}: {error}; nothing was enqueued", err=True)
+            sys.exit(WRONG_USE)
+        except RefusedError as error:
+            tell(sieve)
+            click.echo(refused(str(error), order), err=True)
             sys.exit(WRONG_USE)
     report(added, sieve, name, quiet=quiet)
     if wait:
@@ -188,73 +160,30 @@ class Reading:
         return line
 
 
-def with_priority(rows: "Sieve", priority: int) -> Iterator[Row]:
-    for row in rows:
-        yield row if row.priority or not priority else replace(row, priority=priority)
+def refused(why: str, order: Order) -> str:
+    return why if order.skip_invalid else f"{why}. Mend them, or use --skip-invalid."
 
 
-def enqueue(
-    sieve: Sieve,
-    rows: Iterator[Row],
-    name: str,
-    *,
-    webhook: str | None,
-    budget: Decimal | None,
-    skip_invalid: bool,
-) -> Inserted:
-    """All in one transaction: with a bad row, and without leave to skip it, nothing is there."""
-    added = Inserted(None, 0, 0)
-    with session() as database:
-        try:
-            added = insert_rows(
-                database, name, None, rows, webhook=webhook, skip_misplaced=skip_invalid, bad=sieve.bad_keys
-            )
-            sieve.refuse(*added.left_out.wrong, *added.left_out.along)
-        except AfterError as error:
-            sieve.refuse(*error.found)
-        if (why := refusal(sieve, added.added + added.already, skip_invalid=skip_invalid)) is not None:
-            database.rollback()
-            sieve.tell()
-            click.echo(why, err=True)
-            sys.exit(WRONG_USE)
-        if budget is not None:
-            money.set_budget(database.connection(), ("batch", str(added.batch_id)), budget)
-        database.commit()
-    return added
-
-
-def refusal(sieve: Sieve, good: int, *, skip_invalid: bool) -> str | None:
-    """Why nothing is enqueued; None if the good rows are."""
-    if sieve.bad_rows and not skip_invalid:
-        bad = plural(len(sieve.bad_rows), "bad row")
-        return f"{bad}; nothing was enqueued. Mend them, or use --skip-invalid."
-    return None if good else "no row is good; nothing was enqueued"
-
-
-def forecast(sieve: Sieve, rows: Iterator[Row], batch: str | None, *, skip_invalid: bool) -> None:
+def forecast(order: Order, sieve: Sieve, *, sample: tokenizer.Sample | None) -> None:
     """Count, cost and time of the good rows, by model; exit 2 where they would not be enqueued."""
-    seconds = 0.0
     with known_limits() as conn:
-        foreseen = foresee(rows, sieve.bad_keys, conn, batch)
-        sieve.refuse(*foreseen.left.wrong, *(foreseen.left.along if skip_invalid else ()))
-        sieve.tell()
-        for model, each in foreseen.sums.items():
-            took_s = forecast_s(conn, model, each.kind, each.calls)
-            seconds = max(seconds, took_s)  # models run side by side
-            cost = "price unknown (set MEDIAJOBS_PRICES)" if price_of(model) is None else dollars(each.cost)
-            made = f" of {each.calls} calls" if each.calls > each.jobs else ""
-            click.echo(f"{model}: {plural(each.jobs, 'job')}{made}, {cost}, about {in_words(took_s)}")
-    total = dollars(sum((each.cost for each in foreseen.sums.values()), Decimal(0)))
-    if any(price_of(model) is None for model in foreseen.sums):
+        found = look_ahead(conn, order, sample.of(iter(sieve)) if sample else sieve, sieve)
+    tell(sieve)
+    for each in found.models:
+        cost = "price unknown (set MEDIAJOBS_PRICES)" if each.cost is None else dollars(each.cost)
+        made = f" of {each.calls} calls" if each.calls > each.jobs else ""
+        click.echo(f"{each.model}: {plural(each.jobs, 'job')}{made}, {cost}, about {in_words(each.took_s)}")
+    total = dollars(found.cost)
+    if any(each.cost is None for each in found.models):
         total += " and what is unknown"
-    count = sum(each.jobs for each in foreseen.sums.values())
-    why = refusal(sieve, count + foreseen.already, skip_invalid=skip_invalid)
-    jobs = ("with --skip-invalid " if why and count else "") + plural(count, "job")
-    already = f", {foreseen.already} were there already" if foreseen.already else ""
-    click.echo(f"{jobs} would be enqueued{already}, for about {total} and {in_words(seconds)}; nothing was")
-    if why:
-        click.echo(why, err=True)
+    jobs = ("with --skip-invalid " if found.refused and found.jobs else "") + plural(found.jobs, "job")
+    already = f", {found.already} were there already" if found.already else ""
+    click.echo(f"{jobs} would be enqueued{already}, for about {total} and {in_words(found.took_s)}; nothing was")
+    if found.refused:
+        click.echo(refused(found.refused, order), err=True)
         sys.exit(WRONG_USE)
+    if sample:
+        tell_tokens(sample)
 
 
 def tell_tokens(sample: tokenizer.Sample) -> None:
@@ -286,7 +215,7 @@ def known_limits() -> Iterator[Connection | None]:
 
 
 def report(added: Inserted, sieve: Sieve, name: str, *, quiet: bool) -> None:
-    sieve.tell()
+    tell(sieve)
     if not quiet:
         if sieve.bad_rows:
             click.echo(f"skipped {plural(len(sieve.bad_rows), 'bad row')}")

@@ -3,7 +3,6 @@
 import contextlib
 import fcntl
 import os
-import secrets
 import signal
 import sys
 import time
@@ -12,6 +11,7 @@ from types import FrameType
 from typing import IO
 
 import click
+import httpx
 from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import OperationalError
 
@@ -27,7 +27,7 @@ from worker import doctor
 from worker.settings import SERVICES_FILE, Settings, shared, write_services
 
 READY_TIMEOUT_S = 90.0
-FLOWER_USER = "mediajobs"
+WILDCARD = {"0.0.0.0", "::"}
 
 
 class SandboxService:
@@ -63,7 +63,7 @@ class SandboxService:
     type=click.IntRange(0, 65533),
     default=8080,
     show_default=True,
-    help="Flower takes the one after it, the sandbox the next; it is itself kept for a dashboard. 0: any.",
+    help="The dashboard's; Flower takes the one after it, the sandbox the next. 0: any.",
 )
 @click.option("--no-flower", is_flag=True, help="Without Flower.")
 @click.option(
@@ -171,18 +171,23 @@ def start_all(
     check_outputs(config)
     check_broker(found.get("broker_url") or str(config.broker_url))
     prepare(found.get("database_url") or config.require_database_url())
-    password = secrets.token_urlsafe(12)
-    flower_port = free_port(port and port + 1)
+    web_port, flower_port = free_port(port), free_port(port and port + 1)
+    here = "127.0.0.1" if config.web_host in WILDCARD else config.web_host
+    dashboard, flowers = f"http://{here}:{web_port}", f"http://127.0.0.1:{flower_port}"
+    own = {
+        "web": {"MEDIAJOBS_WEB_PORT": str(web_port), **({"MEDIAJOBS_FLOWER_URL": flowers} if flower else {})},
+        "flower": {"MEDIAJOBS_WEB_PORT": str(web_port)},
+    }
     for name, command in commands(workers, concurrency, flower_port if flower else None).items():
-        own = {"FLOWER_BASIC_AUTH": f"{FLOWER_USER}:{password}"} if name == "flower" else {}
-        supervisor.start(name, Child(command, own, data_dir / "logs" / f"{name}.log"))
+        supervisor.start(name, Child(command, own.get(name, {}), data_dir / "logs" / f"{name}.log"))
+    addresses = {"dashboard": dashboard, **addresses}
     if flower:
-        addresses["flower"] = f"http://127.0.0.1:{flower_port}  (user {FLOWER_USER}, password {password})"
+        addresses["flower"] = flowers
     write_services(data_dir, {**shared(config), **found}, addresses)
     for name, address in addresses.items():
         click.echo(f"{name}: {address}")
     click.echo(f"data dir: {data_dir} (logs below it)")
-    wait_for_workers(supervisor, workers + 3, stopping)
+    wait_for_workers(supervisor, workers + 3, addresses["dashboard"], stopping)
 
 
 def check_outputs(config: Settings) -> None:
@@ -239,22 +244,30 @@ def commands(workers: int, concurrency: int, flower_port: int | None) -> dict[st
     found["cut"] = [*worker, "-Q", "cut,schedule", "-c", "8", "-n", "cut@%h"]
     found["upkeep"] = [*worker, "-Q", "poll,upkeep", "-c", "64", "-n", "upkeep@%h"]
     found["beat"] = [*celery, "beat", "-l", "warning"]
+    found["web"] = [sys.executable, "-m", "web"]
     if flower_port is not None:
         limits = ["--max-tasks=10000", "--max-workers=100", "--purge-offline-workers=3600"]
-        found["flower"] = [*celery, "flower", "--address=127.0.0.1", f"--port={flower_port}", *limits]
+        found["flower"] = [sys.executable, "-m", "web.flower", "--address=127.0.0.1", f"--port={flower_port}", *limits]
     return found
 
 
-def wait_for_workers(supervisor: Supervisor, count: int, stopping: Stopping) -> None:
-    """Say `ready` when all workers answer. Raises UnreachableError if they do not."""
+def wait_for_workers(supervisor: Supervisor, count: int, dashboard: str, stopping: Stopping) -> None:
+    """Say `ready` when all workers and the dashboard answer. Raises UnreachableError if they do not."""
     from worker.app import app  # noqa: PLC0415 - as above
 
     deadline = time.monotonic() + READY_TIMEOUT_S
     while not stopping.asked:
         supervisor.check()
         with contextlib.suppress(BrokerError):  # started again, or back before the time is over
-            if len(app.control.ping(timeout=0.5, limit=count)) >= count:
+            if len(app.control.ping(timeout=0.5, limit=count)) >= count and answers(dashboard):
                 click.echo("ready")
                 return
         if time.monotonic() > deadline:
-            raise UnreachableError("the workers do not answer; see their logs below the data dir")
+            raise UnreachableError("the workers or the dashboard do not answer; see their logs below the data dir")
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(f"{url}/healthz", trust_env=False).is_success
+    except httpx.TransportError:
+        return False

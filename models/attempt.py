@@ -13,6 +13,7 @@ class Attempt(Base):
     __tablename__ = "attempts"
     __table_args__ = (
         Index("ix_attempts_late", "job_id", postgresql_where=text("late")),
+        Index("ix_attempts_charged", "sent_at", postgresql_where=text("possibly_charged")),
         # Costs by day. Rows come in the order of this column, so that a BRIN index does, and costs no write.
         Index("ix_attempts_sent_at", "sent_at", postgresql_using="brin"),
     )

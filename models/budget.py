@@ -1,4 +1,4 @@
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import CheckConstraint, Numeric, text
@@ -23,3 +23,5 @@ class Budget(Base):
     reserved: Mapped[Decimal] = mapped_column(Numeric(14, 6), server_default=text("0"))
     #: The day that `spent` is of, for the scope `day`.
     day: Mapped[date | None]
+    #: When a job first had to wait for it, by the present amount (and day).
+    reached_at: Mapped[datetime | None]

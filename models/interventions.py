@@ -4,7 +4,7 @@ Each raises the fence of what it stops, so that a worker's later write changes n
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from decimal import Decimal
 from typing import Any
 
@@ -13,11 +13,19 @@ from sqlalchemy import Connection, text
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Selection:
-    """Jobs by id, by batch, or both; of one state, if given."""
+    """Jobs by id or batch, or all; of one state, kind, model and error, where they are given."""
 
     ids: Sequence[int] | None = None
     batch: int | None = None
     state: str | None = None
+    kind: str | None = None
+    model: str | None = None
+    code: str | None = None
+
+    @property
+    def values(self) -> dict[str, Any]:
+        """For SELECTED."""
+        return {**asdict(self), "ids": None if self.ids is None else list(self.ids)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +61,11 @@ SELECTED = """
     and (cast(:state as text) is null or j.state = :state or exists (
         select from jobs p where p.id = j.parent_id and p.state = :state
     ))
+    and (cast(:code as text) is null or j.error_code = :code or exists (
+        select from jobs p where p.id = j.parent_id and p.error_code = :code
+    ))
+    and (cast(:kind as text) is null or j.kind = :kind)
+    and (cast(:model as text) is null or :model = case when j.model = 'cut' then j.args ->> 'model' else j.model end)
 """
 PICKED = f"{PICK} where {SELECTED}"
 #: Of a piece also its recording.
@@ -184,8 +197,55 @@ BECAUSE = text("select set_config('mediajobs.reason', :reason, true)")
 
 
 def change(conn: Connection, statement: Any, selection: Selection, *, reason: str, **values: Any) -> list[Changed]:
-    ids = None if selection.ids is None else list(selection.ids)
     conn.execute(BECAUSE, {"reason": reason})
-    found = conn.execute(statement, {"ids": ids, "batch": selection.batch, "state": selection.state, **values}).all()
+    found = conn.execute(statement, {**selection.values, **values}).all()
     conn.execute(BECAUSE, {"reason": ""})
     return [Changed(*row) for row in found]
+
+
+#: Jobs that a person's action would change, at most; more are told as more.
+MOST = 100_000
+#: What an action can be done to.
+ALLOWED = {
+    "retry": ("failed", "cancelled"),
+    "cancel": ("queued", "dispatched", "running", "waiting", "storing", "held"),
+    "resolve": ("held",),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Preview:
+    """What an action would change: how many jobs, and US dollars that they may cost (retry) or did (cancel).
+
+    `paid`: those whose result is paid for and not stored yet. `more`: than were counted.
+    """
+
+    jobs: int
+    estimate: Decimal
+    paid: int
+    paid_cost: Decimal
+
+    @property
+    def more(self) -> bool:
+        return self.jobs > MOST
+
+
+PREVIEW = text(f"""
+    select count(*) as jobs, coalesce(sum(estimate), 0) as estimate,
+        count(*) filter (where state in ('waiting', 'storing') and cost > 0) as paid,
+        coalesce(sum(cost) filter (where state in ('waiting', 'storing')), 0) as paid_cost
+    from (
+        select state, estimate, cost from jobs j
+        where ({SELECTED} and j.state = any(cast(:allowed as text[])) or j.id = any(cast(:along as bigint[])))
+            and not j.id = any(cast(:stuck as bigint[])) and j.parent_id is null limit :most
+    ) seen
+""")
+
+
+def preview(
+    conn: Connection, action: str, selection: Selection, *, along: Sequence[int] = (), stuck: Sequence[int] = ()
+) -> Preview:
+    """What `action` (retry, cancel, resolve) would be done to; `along` and `stuck` as in `retry`."""
+    values = {**selection.values, "allowed": list(ALLOWED[action]), "most": MOST + 1}
+    values |= {"along": list(along), "stuck": list(stuck)}
+    return Preview(*conn.execute(PREVIEW, values).one())

@@ -45,7 +45,10 @@ class Job(Base):
             "ix_jobs_parent_open", "parent_id",
             postgresql_where=text("parent_id is not null and finished_at is null"),
         ),
-        Index("ix_jobs_batch_state", "batch_id", "state"),
+        Index("ix_jobs_batch_state_id", "batch_id", "state", "id"),
+        # For pages: what went wrong is rare among what went well.
+        Index("ix_jobs_wrong", "state", "id", postgresql_where=text("state IN ('cancelled', 'failed', 'held')")),
+        Index("ix_jobs_charged", "batch_id", postgresql_where=text("possibly_charged")),
         Index("ix_jobs_batch_row", "batch_id", "row", "id"),
     )  # fmt: skip
 

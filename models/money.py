@@ -23,11 +23,14 @@ class Purse:
     """What is left in each budget that is set; US dollars."""
 
     left: dict[Scope, Decimal] = field(default_factory=dict)
+    #: Those that had too little for a job.
+    empty: set[Scope] = field(default_factory=set)
 
     def pay(self, model: str, batch_id: int | None, cost: Decimal) -> bool:
         """Take the cost out of every budget that it counts in; False, and nothing taken, if one has too little."""
         concerned = [each for each in scopes(model, batch_id) if each in self.left] if self.left else []
-        if any(self.left[each] < cost for each in concerned):
+        if short := {each for each in concerned if self.left[each] < cost}:
+            self.empty |= short
             return False
         for each in concerned:
             self.left[each] -= cost
@@ -121,7 +124,7 @@ SET = text("""
                 else true end
         ), 0),
         case :scope when 'day' then cast(now() at time zone 'UTC' as date) end
-    on conflict (scope, subject) do update set amount = excluded.amount
+    on conflict (scope, subject) do update set amount = excluded.amount, reached_at = null
     returning amount, spent, reserved
 """)
 
@@ -140,6 +143,30 @@ def remove_budget(conn: Connection, scope: Scope) -> bool:
         {"scope": scope[0], "subject": scope[1]},
     )
     return found.rowcount > 0
+
+
+# Told once, until the amount is changed or, of the day's, another day begins.
+REACHED = text("""
+    with reached as (
+        update budgets b set reached_at = now()
+        from unnest(cast(:scopes as text[]), cast(:subjects as text[])) as e (scope, subject)
+        where b.scope = e.scope and b.subject = e.subject and (
+            b.reached_at is null or b.scope = 'day' and b.reached_at < date_trunc('day', now(), 'UTC')
+        )
+        returning b.scope, b.subject, b.amount, b.spent, b.reserved
+    )
+    select tell('budget.reached', jsonb_build_object(
+        'scope', r.scope, 'subject', r.subject, 'batch', t.name, 'amount', r.amount, 'spent', r.spent,
+        'reserved', r.reserved
+    ), t.id, null)
+    from reached r left join batches t on r.scope = 'batch' and cast(t.id as text) = r.subject
+""")
+
+
+def note_reached(conn: Connection, empty: Iterable[Scope]) -> None:
+    """Tell of budgets, locked by the caller, for which a job has to wait."""
+    found = sorted(empty)
+    conn.execute(REACHED, {"scopes": [each[0] for each in found], "subjects": [each[1] for each in found]})
 
 
 # Locked by a statement of its own: a sum made while waiting for the locks would be an old one.

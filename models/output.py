@@ -21,3 +21,8 @@ class Output(Base):
     #: Small text lies here too, so that lists and search need no files.
     text: Mapped[str | None]
     created_at: Mapped[now]
+
+
+def thumb_of(sha256: str) -> str:
+    """Where the small picture of a content is kept, in the store of outputs."""
+    return f"thumbs/{sha256[:2]}/{sha256}.webp"

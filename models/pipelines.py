@@ -11,7 +11,7 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from models import interventions
-from models.interventions import RETRIABLE, Changed, Selection
+from models.interventions import MOST, RETRIABLE, SELECTED, Changed, Preview, Selection
 
 #: Why a job ended that never ran: what it comes after did not succeed.
 EARLIER_FAILED, EARLIER_CANCELLED = "earlier_failed", "earlier_cancelled"
@@ -166,6 +166,7 @@ AROUND = """
         ), '{{}}') as earlier
 """
 AROUND_SELECTION = text(AROUND.format(RETRIABLE))
+AROUND_SOME = text(AROUND.format(f"{RETRIABLE} limit :most"))
 AROUND_IDS = text(AROUND.format("j.id = any(cast(:ids as bigint[]))"))
 LOCK = text("select from jobs where id = any(cast(:ids as bigint[])) order by blocked_by > 0, id for update")
 
@@ -175,9 +176,7 @@ def retry(conn: Connection, selection: Selection) -> list[Changed]:
 
     What comes after something that stays at its end stays too.
     """
-    ids = None if selection.ids is None else list(selection.ids)
-    values = {"ids": ids, "batch": selection.batch, "state": selection.state, "codes": CODES}
-    around = conn.execute(AROUND_SELECTION, values).one()
+    around = conn.execute(AROUND_SELECTION, {**selection.values, "codes": CODES}).one()
     return run_again(conn, around, selection, reason="retried by an operator")
 
 
@@ -193,6 +192,28 @@ def run_again(conn: Connection, around: Any, selection: Selection, *, reason: st
         conn.execute(LOCK, {"ids": around.earlier})  # none of them ends while what waits for it is counted
     changed = interventions.retry(conn, selection, along=around.along, stuck=around.stuck, reason=reason)
     return changed + (doom(conn, around.earlier) if around.earlier else [])
+
+
+BEHIND = text(f"""
+    with recursive below as (
+        select l.later_id as id from links l where l.earlier_id in (
+            select j.id from jobs j where {SELECTED} and j.finished_at is null limit :most
+        )
+        union
+        select l.later_id from links l join below b on b.id = l.earlier_id
+    )
+    select j.id from below b join jobs j on j.id = b.id where j.state = 'queued' and j.blocked_by > 0
+""")
+
+
+def preview(conn: Connection, action: str, selection: Selection) -> Preview:
+    """As `interventions.preview`, with what goes along: what ended for the sake of these jobs, or comes after them."""
+    values = {**selection.values, "most": MOST + 1}
+    if action == "retry":
+        around = conn.execute(AROUND_SOME, {**values, "codes": CODES}).one()
+        return interventions.preview(conn, action, selection, along=around.along, stuck=around.stuck)
+    along = conn.execute(BEHIND, values).scalars().all() if action == "cancel" else ()
+    return interventions.preview(conn, action, selection, along=along)
 
 
 # -- when jobs are made ----------------------------------------------------------------------------

@@ -11,6 +11,7 @@ from typing import Any
 
 from sqlalchemy import Connection, text
 
+from models.output import thumb_of
 from models.state import FINAL, JobState
 
 OPEN = [each.value for each in JobState if each not in FINAL]
@@ -129,13 +130,24 @@ FILES = text("""
 """)
 
 
+# Another output with the same content has its picture made anew.
+PICTURES = text("""
+    select distinct sha256 from outputs
+    where job_id = any(cast(:all as bigint[])) and (mime like 'image/%' or mime like 'video/%')
+""")
+
+
 @dataclass(frozen=True, slots=True)
 class Going:
-    """Jobs that are the caller's until its transaction ends, with their pieces' jobs and all their files."""
+    """Jobs that are the caller's until its transaction ends, with their pieces' jobs and all their files.
+
+    `thumbs`: small pictures of these; not each need be there.
+    """
 
     ids: Sequence[int]
     pieces: Sequence[int]
     files: Sequence[str]
+    thumbs: Sequence[str]
 
 
 def take(conn: Connection, ids: Sequence[int], before: datetime) -> Going:
@@ -144,8 +156,9 @@ def take(conn: Connection, ids: Sequence[int], before: datetime) -> Going:
     conn.execute(LOCK_PIECES, {"ids": locked})
     free = list(conn.execute(STILL, {"ids": locked, "before": before}).scalars())
     pieces = list(conn.execute(LOCK_PIECES, {"ids": free}).scalars())
-    files = list(conn.execute(FILES, {"ids": free, "all": [*free, *pieces]}).scalars())
-    return Going(free, pieces, files)
+    values = {"ids": free, "all": [*free, *pieces]}
+    files = list(conn.execute(FILES, values).scalars())
+    return Going(free, pieces, files, [thumb_of(sha256) for sha256 in conn.execute(PICTURES, values).scalars()])
 
 
 # Requests, outputs and links go with their jobs.

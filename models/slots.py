@@ -81,7 +81,7 @@ def set_limit(
     ).one()
     ceiling = concurrency or found.concurrency
     if (start or 0) > ceiling:
-        raise ValueError(f"--start {start} is above the concurrency, {ceiling}")
+        raise ValueError(f"start {start} is above the concurrency, {ceiling}")
     level = start or concurrency or found.learned
     values = {"model": model, "concurrency": ceiling, "learned": min(level, ceiling), "per_minute": per_minute}
     return conn.execute(SET, {**values, "anew": bool(concurrency or start)}).one()

@@ -38,6 +38,7 @@ class Claim:
     estimate: Decimal
     #: When it got its slot, by the database's clock.
     dispatched_at: datetime
+    batch_id: int | None
     #: The recording that it is a piece of.
     parent_id: int | None
     #: Keys of the jobs that it comes after.
@@ -50,6 +51,7 @@ class Poll:
 
     job_id: int
     fence: int
+    batch_id: int | None
     kind: str
     model: str
     args: dict[str, Any]
@@ -70,6 +72,7 @@ class Fetch:
 
     job_id: int
     fence: int
+    batch_id: int | None
     kind: str
     model: str
     args: dict[str, Any]
@@ -212,8 +215,8 @@ TAKEN = """
 WANTED = "select * from unnest(cast(:job_ids as bigint[]), cast(:request_ids as text[])) as w (id, request_id)"
 CLAIMED = """
     j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
-    coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at, j.parent_id,
-    j.after
+    coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at,
+    j.batch_id, j.parent_id, j.after
 """
 INTENT = """
     insert into attempts (job_id, number, fence, request_id, worker)
@@ -319,8 +322,8 @@ CLAIM_POLLS = text("""
         select id from jobs where state = 'waiting' and next_poll_at <= now()
         order by next_poll_at limit :most for update skip locked
     )
-    returning j.id as job_id, j.fence, j.kind, j.model, j.args, coalesce(j.paid_attempt, j.requests) as number,
-        j.remote_id, j.polls, (
+    returning j.id as job_id, j.fence, j.batch_id, j.kind, j.model, j.args,
+        coalesce(j.paid_attempt, j.requests) as number, j.remote_id, j.polls, (
             select a.cost from attempts a where a.job_id = j.id and a.number = coalesce(j.paid_attempt, j.requests)
         ) as charged, cast(extract(epoch from now() - j.submitted_at) as float8) as age_s,
         cast(extract(epoch from now() - coalesce(j.doubted_at, now())) as float8) as doubted_s
@@ -347,11 +350,12 @@ CLAIM_FETCHES = text("""
             order by result_expires_at, id limit :most for update skip locked
         ) o
         where j.id = o.id
-        returning j.id, j.fence, j.kind, j.model, j.args, coalesce(j.paid_attempt, j.requests) as number, j.fetches,
-            j.crashes, j.remote_id, j.asked_again, j.parent_id,
+        returning j.id, j.fence, j.batch_id, j.kind, j.model, j.args,
+            coalesce(j.paid_attempt, j.requests) as number, j.fetches, j.crashes, j.remote_id, j.asked_again,
+            j.parent_id,
             cast(extract(epoch from coalesce(j.result_expires_at, 'infinity') - now()) as float8) as expires_in_s
     )
-    select c.id as job_id, c.fence, c.kind, c.model, c.args, c.number, c.fetches, c.crashes, c.remote_id,
+    select c.id as job_id, c.fence, c.batch_id, c.kind, c.model, c.args, c.number, c.fetches, c.crashes, c.remote_id,
         c.asked_again, c.expires_in_s, c.parent_id, a.answer
     from claimed c join attempts a on a.job_id = c.id and a.number = c.number
 """)  # fmt: skip

@@ -4,8 +4,9 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
-from typing import Literal
+from typing import Any, Literal
 
+from sqlalchemy import Row, text
 from sqlalchemy.orm import Session
 
 from models import interventions, money, pipelines, slots
@@ -14,7 +15,7 @@ from models.money import Entry
 from models.state import FINAL, JobState
 from worker.kick import kick_after_commit
 
-__all__ = ["Counts", "Selection", "cancel", "resolve", "retry"]
+__all__ = ["Counts", "Selection", "cancel", "paid_for", "resolve", "retry"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +38,17 @@ def cancel(session: Session, selection: Selection, *, keep_result: bool = False)
     connection = session.connection()
     changed = interventions.cancel(connection, selection, keep_result=keep_result)
     return applied(session, changed + pipelines.doom(connection, ended(changed)))
+
+
+PAID = text(f"""
+    select count(*) as jobs, coalesce(sum(cost), 0) as cost from jobs j
+    where state in ('waiting', 'storing') and cost > 0 and {interventions.SELECTED}
+""")
+
+
+def paid_for(session: Session, selection: Selection) -> Row[Any]:
+    """How many `jobs` are paid for, at what `cost` (US dollars), and not stored yet: what a cancel throws away."""
+    return session.execute(PAID, selection.values).one()
 
 
 def retry(session: Session, selection: Selection) -> Counts:

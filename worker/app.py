@@ -4,9 +4,14 @@ A message is only a hint; Postgres is the record. Hence: early ack, no results, 
 retries of Celery's own, and ticks that expire rather than pile up.
 """
 
+import logging
+from typing import Any
+
 from celery import Celery
 from celery.schedules import schedule
+from celery.signals import after_setup_logger
 
+from worker import logs
 from worker.settings import settings
 
 RUN = "mediajobs.run"
@@ -21,15 +26,18 @@ MEND = "mediajobs.mend"
 SCHEDULES = "mediajobs.schedules"
 INTAKE = "mediajobs.intake"
 PUBLISH = "mediajobs.publish"
+TALLY = "mediajobs.tally"
+TELL = "mediajobs.tell"
+DELIVER = "mediajobs.deliver"
 PRUNE = "mediajobs.prune"
 
-QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", DISPATCH: "upkeep", FETCH: "upkeep", RESCUE: "upkeep",
-          SWEEP: "upkeep", MEND: "upkeep", SCHEDULES: "upkeep", PUBLISH: "upkeep", PRUNE: "upkeep",
-          INTAKE: "schedule"}  # fmt: skip
+UPKEEP = (DISPATCH, FETCH, RESCUE, SWEEP, MEND, SCHEDULES, PUBLISH, TALLY, TELL, DELIVER, PRUNE)
+QUEUES = {RUN: "run", STORE: "store", CUT: "cut", POLL: "poll", INTAKE: "schedule", **dict.fromkeys(UPKEEP, "upkeep")}
 SWEEP_S = 600.0
 #: It looks at all that comes after others and is not ended: what it is for should never be.
 MEND_S = 60.0
 PUBLISH_S = 2.0
+TALLY_S = 5.0
 PRUNE_S = 3600.0
 #: Before the broker's client notices by itself that its peer is gone.
 SOCKET_S = 10
@@ -39,8 +47,9 @@ def ticks(tick_s: float, *, prunes: bool) -> dict[str, float]:
     """Task → seconds from one tick to the next."""
     return {
         **({PRUNE: PRUNE_S} if prunes else {}),
-        **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES), tick_s),
+        **dict.fromkeys((DISPATCH, POLL, FETCH, RESCUE, SCHEDULES, TELL, DELIVER), tick_s),
         PUBLISH: max(PUBLISH_S, tick_s),
+        TALLY: TALLY_S,
         MEND: MEND_S,
         SWEEP: SWEEP_S,
     }
@@ -86,6 +95,16 @@ def make_app(broker_url: str | None) -> Celery:
         worker_proc_alive_timeout=10.0,
     )
     return app
+
+
+def on_logger(logger: logging.Logger, **_: Any) -> None:
+    """Celery tells of each message twice; with a tick a second that fills a disk, and Flower shows it."""
+    for name in ("celery.worker.strategy", "celery.app.trace"):
+        logging.getLogger(name).setLevel(logging.WARNING)
+    logs.set_up(logger, settings())
+
+
+after_setup_logger.connect(on_logger)
 
 
 app = make_app(settings().broker_url)

@@ -25,6 +25,7 @@ def audit(conn: Connection, storage: Storage | None = None, *, ended: bool = Fal
     """
     yield from states(conn, ended=ended)
     yield from paths(conn)
+    yield from batches(conn)
     yield from purchases(conn)
     yield from money(conn)
     yield from artefacts(conn, storage)
@@ -32,6 +33,7 @@ def audit(conn: Connection, storage: Storage | None = None, *, ended: bool = Fal
     yield from counters(conn)
     yield from leases(conn)
     yield from fences(conn)
+    yield from tallies(conn)
     yield from order(conn)
 
 
@@ -77,6 +79,27 @@ def paths(conn: Connection) -> Iterator[str]:
     """)
     for row in conn.execute(missing, {"most": MOST}):
         yield f"job {row.id} is {row.state}, but nothing was recorded of it"
+
+
+# Messages are kept for thirty days.
+UNTOLD = text("""
+    select b.id, b.name, b.completions, count(d.id) as told from batches b
+    left join deliveries d on d.batch_id = b.id and d.event = 'batch.finished' and d.url = b.webhook
+    where b.webhook is not null and b.created_at > now() - interval '29 days'
+    group by b.id having count(d.id) <> b.completions order by b.id limit :most
+""")
+
+
+def batches(conn: Connection) -> Iterator[str]:
+    """What counts as finished has nothing open, and its end was told where that was asked for, each time once."""
+    unfinished = text("""
+        select b.id, b.name from batches b where b.finished_at is not null
+            and exists (select from jobs j where j.batch_id = b.id and j.finished_at is null) order by b.id limit :most
+    """)
+    for row in conn.execute(unfinished, {"most": MOST}):
+        yield f"batch {row.id} ({row.name}) counts as finished, but jobs of it are open"
+    for row in conn.execute(UNTOLD, {"most": MOST}):
+        yield f"batch {row.id} ({row.name}) finished {row.completions} times, and that was told {row.told} times"
 
 
 # An operator's retry may buy again what failed after it was paid for: that is his decision, and an event.
@@ -292,6 +315,35 @@ def against_ledger(conn: Connection, ledger: Sequence[Mapping[str, Any]]) -> Ite
     for key in sorted(by_key.keys() | sure.keys(), key=str):
         if not sure[key] <= by_key[key] <= sure[key] + maybe[key]:
             yield f"job {key!r} was charged {by_key[key]} times; recorded are {sure[key]}, and {maybe[key]} possible"
+
+
+# The day's or hour's money is that of the moment when it was recorded, so only sums can be held against each other.
+TALLIED = text("""
+    with counted as (
+        select batch_id, kind, model, parent_id is not null as piece, state, count(*) as jobs from jobs
+        group by 1, 2, 3, 4, 5
+    ), tallied as (
+        select batch_id, kind, model, piece, state, sum(jobs) as jobs from tallies where state is not null
+        group by 1, 2, 3, 4, 5 having sum(jobs) <> 0
+    )
+    select coalesce(c.model, t.model) as model, coalesce(c.state, t.state) as state,
+        coalesce(c.jobs, 0) as jobs, coalesce(t.jobs, 0) as tallied
+    from counted c full join tallied t on coalesce(c.batch_id, 0) = coalesce(t.batch_id, 0) and c.kind = t.kind
+        and c.model = t.model and c.piece = t.piece and c.state = t.state
+    where c.jobs is distinct from t.jobs limit :most
+""")
+SPENT = text("""
+    select (select coalesce(sum(cost), 0) from jobs) as jobs, (select coalesce(sum(cost), 0) from tallies) as tallied
+""")
+
+
+def tallies(conn: Connection) -> Iterator[str]:
+    """What is counted as it changes is what there is."""
+    for row in conn.execute(TALLIED, {"most": MOST}):
+        yield f"{row.jobs} jobs of {row.model} are {row.state}, {row.tallied} are counted"
+    spent = conn.execute(SPENT).one()
+    if spent.jobs > spent.tallied:  # jobs that were pruned stay in what was spent
+        yield f"jobs cost ${spent.jobs}, ${spent.tallied} is counted"
 
 
 __all__ = ["against_ledger", "audit"]

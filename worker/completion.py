@@ -5,13 +5,13 @@ Fields and limits: docs.z.ai/api-reference/llm/chat-completion; `reasoning_effor
 
 import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Field, ValidationInfo, field_validator, model_validator
 
 from provider.wire import Json, Request
 from worker import messages as chats
+from worker.folders import Files
 from worker.glm import DEFAULT_TOKENS, FREE, MODELS, VISION, tokens_in, usage
 from worker.images import all_located
 from worker.kind import (
@@ -154,7 +154,7 @@ def of_type(given: Json | None, types: tuple[str, ...]) -> Json | None:
     return given
 
 
-def check(row: dict[str, Any], folder: Path, kind: Kind) -> Checked:
+def check(row: dict[str, Any], folder: Files, kind: Kind) -> Checked:
     args, warnings = read_args(ChatArgs, row, kind, context={"folder": folder})
     known = kind.models.get(args.model)
     stored = args.stored()
@@ -262,7 +262,7 @@ def json_file(role: str, value: Any) -> Output:
 def kind_of(name: str, *, default_model: str, believed_s: float) -> Kind:
     """The kind whose endpoint has its name."""
 
-    def check_row(row: dict[str, Any], folder: Path) -> Checked:
+    def check_row(row: dict[str, Any], folder: Files) -> Checked:
         return check(row, folder, made)
 
     def request_of(args: Json, intent: Intent) -> Request:

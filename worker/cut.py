@@ -21,7 +21,7 @@ from sqlalchemy.exc import SQLAlchemyError
 from models.recordings import NewPiece
 from models.transitions import Claim
 from provider.wire import Json
-from worker import verdict
+from worker import logs, verdict
 from worker.audio.decode import Recording, UnreadableAudioError
 from worker.audio.encode import to_mp3, to_wav
 from worker.audio.identity import cache_key
@@ -65,10 +65,13 @@ async def cut(job_ids: Sequence[int], desk: Desk) -> None:
 
 
 async def cut_one(claim: Claim, desk: Desk) -> None:
-    with desk.in_hand.holding(claim.job_id, claim.fence):
-        outcome = await cut_up(claim, desk)
-    if not await desk.writer.settle(outcome):
-        log.warning("job %d: taken over by a later claim, which cuts it again", claim.job_id)
+    with logs.about(claim):
+        with desk.in_hand.holding(claim.job_id, claim.fence):
+            outcome = await cut_up(claim, desk)
+        moved = await desk.writer.settle(outcome)
+        logs.step(outcome.move)
+        if not moved:
+            log.warning("job %d: taken over by a later claim, which cuts it again", claim.job_id)
 
 
 async def cut_up(claim: Claim, desk: Desk) -> Outcome:

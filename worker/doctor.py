@@ -20,7 +20,7 @@ from provider.definitions import differences, read_definition
 from provider.errors import NotSent, ProviderError
 from provider.wire import Request
 from worker.call import call
-from worker.settings import NO_KEY, NoServicesError, Settings, runs, settings
+from worker.settings import NO_KEY, NoServicesError, Settings, runs
 from worker.storage import Storage
 
 CHANGED = "its calls may be refused: try it with `mediajobs call`, and see whether a newer mediajobs knows it"
@@ -40,9 +40,8 @@ class Finding:
     unreachable: bool = False
 
 
-def examine() -> Iterator[Finding]:
+def examine(config: Settings) -> Iterator[Finding]:
     """All findings; a check that fails does not keep the others from being made."""
-    config = settings()
     yield from database(config)
     yield from broker(config)
     yield from api(config)

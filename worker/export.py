@@ -4,16 +4,19 @@ import csv
 import json
 import os
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, TextIO
 
-from sqlalchemy import Connection
+from sqlalchemy import Engine
 
+from worker.openai_batch import result_lines
 from worker.report import as_json, results
 from worker.storage import Storage
 
+Form = Literal["jsonl", "csv", "openai"]
+SUFFIXES: dict[Form, str] = {"jsonl": "jsonl", "csv": "csv", "openai": "openai.jsonl"}
 FIELDS = (
     "row",
     "key",
@@ -42,28 +45,47 @@ class Exported:
 
 
 def export(
-    conn: Connection,
+    engine: Engine,
     storage: Storage,
     batch_id: int,
     folder: Path,
     *,
-    form: Literal["jsonl", "csv"],
+    form: Form,
     on_job: Callable[[], None],
 ) -> Exported:
     """Export a batch; what is there already is left as it is. The manifest is replaced at the end, whole."""
     (folder / "files").mkdir(parents=True, exist_ok=True)
     exported = Exported()
-    manifest = folder / f"manifest.{form}"
+    manifest = folder / f"manifest.{SUFFIXES[form]}"
     fresh = manifest.with_name(f".{manifest.name}.new")
-    with fresh.open("w", encoding="utf-8", newline="") as file:
-        write = writer(file, form)
-        for row in results(conn, batch_id):
-            outputs = [fetched(each, row, storage, folder, exported) for each in row.outputs or []]
-            write(line(row, outputs))
+
+    def jobs() -> Iterator[Any]:
+        for row in results(engine, batch_id):
+            for output in row.outputs or []:
+                fetch(output, row, storage, folder, exported)
             exported.jobs += 1
             on_job()
+            yield row
+
+    lines = result_lines(jobs(), path_of, storage.get) if form == "openai" else map(manifest_line, jobs())
+    with fresh.open("w", encoding="utf-8", newline="") as file:
+        write = writer(file, form)
+        for each in lines:
+            write(each)
     fresh.replace(manifest)
     return exported
+
+
+def path_of(row: Any, output: dict[str, Any]) -> str:
+    """Where a job's output lies in the folder."""
+    return f"files/{row.row or 0:06d}-{row.job}-{output['index']}{Path(output['location']).suffix}"
+
+
+def manifest_line(row: Any) -> dict[str, Any]:
+    names = ("role", "mime", "bytes", "sha256")
+    return line(
+        row, [{"path": path_of(row, each), **{name: each[name] for name in names}} for each in row.outputs or []]
+    )
 
 
 def line(row: Any, outputs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -87,8 +109,8 @@ def line(row: Any, outputs: list[dict[str, Any]]) -> dict[str, Any]:
     }
 
 
-def writer(file: TextIO, form: Literal["jsonl", "csv"]) -> Callable[[dict[str, Any]], None]:
-    if form == "jsonl":
+def writer(file: TextIO, form: Form) -> Callable[[dict[str, Any]], None]:
+    if form != "csv":
         return lambda given: print(json.dumps(given, ensure_ascii=False, default=as_json), file=file)
     table = csv.DictWriter(file, FIELDS)
     table.writeheader()
@@ -99,11 +121,9 @@ def cell(value: Any) -> Any:
     return json.dumps(value, ensure_ascii=False) if isinstance(value, dict | list | bool) else value
 
 
-def fetched(output: dict[str, Any], row: Any, storage: Storage, folder: Path, exported: Exported) -> dict[str, Any]:
+def fetch(output: dict[str, Any], row: Any, storage: Storage, folder: Path, exported: Exported) -> None:
     """Bring one output into the folder: a hard link where the store lies on the same disk, else a copy."""
-    suffix = Path(output["location"]).suffix
-    path = f"files/{row.row or 0:06d}-{row.job}-{output['index']}{suffix}"
-    target = folder / path
+    target = folder / path_of(row, output)
     if target.exists() and target.stat().st_size == output["bytes"]:
         exported.already += 1
     else:
@@ -113,7 +133,6 @@ def fetched(output: dict[str, Any], row: Any, storage: Storage, folder: Path, ex
         fresh.replace(target)
         exported.files += 1
     exported.bytes += output["bytes"]
-    return {"path": path, "role": output["role"], **{name: output[name] for name in ("mime", "bytes", "sha256")}}
 
 
 def bring(storage: Storage, location: str, target: Path) -> None:

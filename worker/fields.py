@@ -1,7 +1,6 @@
 """The fields of a row that are ours, not the API's: one reading of them, for manifests and for Python."""
 
 import json
-import re
 from collections.abc import Callable
 from datetime import UTC, datetime
 from typing import Any
@@ -9,11 +8,6 @@ from typing import Any
 from provider.unwrap import UNSTORABLE
 from worker.kinds import KINDS
 from worker.wording import shown
-
-
-def is_url(text: str) -> bool:
-    """Whether it is an http(s) URL with a host."""
-    return re.fullmatch(r"https?://[^/\s?#]+([/?#]\S*)?", text) is not None
 
 
 def parse_name(value: Any, what: str) -> str:

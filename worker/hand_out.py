@@ -50,6 +50,8 @@ def hand_out(
         return []
     purse = money.lock_purse(conn, model, {lane.batch_id for lane in lanes}) if limit.budgeted else Purse()
     chosen = choose(lanes, free, model=model, handed=limit.handed, purse=purse)
+    if purse.empty:
+        money.note_reached(conn, purse.empty)
     if not chosen:
         return []
     taken = {each.job_id for each in taker.take(conn, model, chosen)} if taker else set()

@@ -3,11 +3,10 @@
 import base64
 import re
 from collections.abc import Awaitable, Callable
-from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
 
 from provider.wire import Inline
+from worker.folders import FILE, Files, file_in, placed
 from worker.kind import from_cell, storable
 from worker.media import sniff
 from worker.references import is_reference
@@ -17,13 +16,12 @@ from worker.wording import PartError, shown
 MIN_BASE64 = 80
 BASE64 = re.compile(r"[A-Za-z0-9+/\s]+={0,2}")
 URLS = ("https://", "http://")
-#: Files: of this machine, of a bucket.
-FILE, BUCKET = "file://", "s3://"
+BUCKET = "s3://"
 MAX_PATH = 4096
 HEAD_BYTES = 64
 
 
-def all_located(given: Any, folder: Path, *, most: int, max_bytes: int, taker: str = "the API") -> list[str]:
+def all_located(given: Any, folder: Files, *, most: int, max_bytes: int, taker: str = "the API") -> list[str]:
     """One image, or a list of at most `most` (in a CSV's cell as JSON), as they are kept. Raises ValueError."""
     match from_cell(given):
         case str() as image:
@@ -44,22 +42,23 @@ def all_located(given: Any, folder: Path, *, most: int, max_bytes: int, taker: s
 FORMS = "give an http(s) URL, base64, a path that starts from the manifest's folder, or s3://bucket/name"
 
 
-def located(image: Any, folder: Path, *, max_bytes: int, taker: str = "the API") -> str:
+def located(given: Any, folder: Files, *, max_bytes: int, taker: str = "the API") -> str:
     """The image as it is kept: a file of this machine as a file:// URL, all else as it is.
 
     Raises ValueError for what is no image, or is larger than `max_bytes`; the message goes on after the value. What
     lies in a bucket is looked at when it is sent: it may not be readable from here.
     """
-    if not isinstance(image, str):
+    if not isinstance(given, str):
         raise ValueError(f"is no image; {FORMS}")  # noqa: TRY004 - of the value, for pydantic
-    storable(image)
+    storable(given)
+    image = placed(folder, given)
     if image.startswith((*URLS, BUCKET)) or is_reference(image):
         return image
     if image.startswith("data:image/") or (len(image) >= MIN_BASE64 and BASE64.fullmatch(image)):
         check_size(decoded_bytes(image), max_bytes, taker)
         image_type(head_of(image))
         return image
-    path = path_of(image) if image.startswith(FILE) else Path(folder, image).absolute()
+    path = file_in(folder, image)
     try:
         if len(image) > MAX_PATH or not path.is_file():
             known = "an http(s) URL nor base64 of an image nor a file"
@@ -70,11 +69,6 @@ def located(image: Any, folder: Path, *, max_bytes: int, taker: str = "the API")
     except OSError as error:
         raise ValueError(f"cannot be read: {error.strerror}") from None
     return path.as_uri()
-
-
-def path_of(url: str) -> Path:
-    """Where a file:// URL leads."""
-    return Path(unquote(urlsplit(url).path))
 
 
 def image_type(head: bytes) -> str:

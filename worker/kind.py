@@ -14,6 +14,7 @@ from pydantic_core import ErrorDetails, InitErrorDetails, PydanticCustomError
 
 from provider.unwrap import UNSTORABLE
 from provider.wire import Json, Request
+from worker.folders import Files
 from worker.tariff import NO_TOKENS, Price, Tokens
 from worker.wording import shown
 
@@ -111,11 +112,6 @@ class Args(BaseModel):
         return self.model_dump(mode="json", exclude_none=True)
 
 
-def folder_of(info: ValidationInfo) -> Path:
-    """Where relative paths in the row start."""
-    return Path((info.context or {}).get("folder", "."))
-
-
 def renamed(error: ValidationError, names: Mapping[str, str]) -> ValidationError:
     """The same, with the fields called what they are called in the row."""
     lines = [again(each, names) for each in error.errors(include_url=False)]
@@ -132,6 +128,12 @@ def again(error: ErrorDetails, names: Mapping[str, str]) -> InitErrorDetails:
 
 
 OURS = {"request_id": "is made by mediajobs, one for each attempt; use `key` to name a row"}
+
+
+def folder_of(info: ValidationInfo) -> Files:
+    """Where the files lie that a row names, for validators."""
+    folder: Files = (info.context or {}).get("folder", Path())
+    return folder
 
 
 def read_args(
@@ -307,7 +309,7 @@ class Model:
 class Kind:
     """Everything the flow needs to know of a kind; the kind knows nothing of the flow.
 
-    check: (input row, folder that relative paths start from) → Checked; raises
+    check: (input row, where the files lie that it names) → Checked; raises
         pydantic.ValidationError, whose errors name field, value and remedy.
     request: (stored args, Intent) → the call; may read local files, raising OSError.
     read: (body of an answer, of the call or of a poll; stored args) → Result; raises UnreadableAnswerError.
@@ -325,7 +327,7 @@ class Kind:
     models: Mapping[str, Model]
     believed_s: float
     fields: list[str]
-    check: Callable[[dict[str, Any], Path], Checked]
+    check: Callable[[dict[str, Any], Files], Checked]
     request: Callable[[Json, Intent], Request]
     read: Callable[[Json, Json], Result]
     makes: tuple[str, ...]

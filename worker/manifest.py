@@ -1,4 +1,4 @@
-"""Reads manifests, CSV or JSONL, a row at a time, and names what is wrong with a row.
+"""Reads manifests, CSV or JSONL (or of OpenAI's Batch API), a row at a time, and names what is wrong with a row.
 
 `row` is the record's number from 1 (a CSV's header is none); `line` is where it begins in the file.
 """
@@ -6,19 +6,21 @@
 import csv
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, BinaryIO, Literal
 
 from pydantic import ValidationError
 
 from worker.fields import OWN
+from worker.folders import Files
 from worker.kind import Kind
 from worker.kinds import KINDS
+from worker.openai_batch import fields_of
 from worker.producer import Row, split
 from worker.wording import explain
 
-Format = Literal["csv", "jsonl"]
+Format = Literal["csv", "jsonl", "openai"]
 #: Room for the largest image as base64 (5 MB are 7 MB of it).
 MAX_LINE_BYTES = 8_000_000
 csv.field_size_limit(MAX_LINE_BYTES)  # of the whole process; Python's own is 128 KiB
@@ -70,17 +72,18 @@ def format_of(name: str) -> Format | None:
 
 
 def read(
-    file: BinaryIO, form: Format, kind: Kind | None, folder: Path, *, model: str | None = None
+    file: BinaryIO, form: Format, kind: Kind | None, folder: Files, *, model: str | None = None
 ) -> Iterator[Good | Problem]:
     """Every row as what it becomes, or why it cannot. Raises ManifestError.
 
-    `kind`: of rows that name none. `folder`: where relative paths in the rows start. `model`: for rows of that kind
+    `kind`: of rows that name none. `folder`: where the files lie that rows name. `model`: for rows of that kind
     that name none.
     """
     keys: dict[int, int] = {}
     number = 0
-    for record in records(file, form):
+    for each in records(file, form):
         number += 1
+        record = from_openai(each, kind) if form == "openai" and isinstance(each, Record) else each
         if isinstance(record, Problem):
             yield record
             continue
@@ -89,8 +92,16 @@ def read(
         raise ManifestError("the file has no rows")
 
 
+def from_openai(record: Record, kind: Kind | None) -> Record | Problem:
+    try:
+        return replace(record, fields=fields_of(record.fields, kind.name if kind else None))
+    except ValueError as error:
+        field, _, message = str(error).partition(": ")
+        return Problem(record.row, record.line, field, message)
+
+
 def checked(
-    record: Record, kind: Kind | None, folder: Path, model: str | None, keys: dict[int, int]
+    record: Record, kind: Kind | None, folder: Files, model: str | None, keys: dict[int, int]
 ) -> Iterator[Good | Problem]:
     """One record's outcome; `keys` holds a hash of each key that was seen or made, and its row."""
     problems: list[Problem] = []
@@ -110,7 +121,8 @@ def checked(
     if one is None:
         if not problems:
             problem(
-                "kind", f"is missing; give the row one, or submit with --kind; kinds are {', '.join(sorted(KINDS))}"
+                "kind",
+                f"is missing; give the row one, or name one for all of them; kinds are {', '.join(sorted(KINDS))}",
             )
         yield from problems
         return

@@ -5,10 +5,10 @@ Shapes: docs.z.ai/api-reference/llm/chat-completion and /agents/agent.
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from provider.wire import Json
+from worker.folders import Files
 from worker.images import located, sendable
 from worker.references import is_reference
 from worker.wording import PartError, shown
@@ -34,7 +34,7 @@ CHAT = Shape(("text", "image_url", "video_url", "file_url"), nested=True)
 AGENT = Shape(("text", "image_url", "file_url", "file_id"), nested=False)
 
 
-def checked(messages: list[Any], folder: Path, shape: Shape) -> list[Json]:
+def checked(messages: list[Any], folder: Files, shape: Shape) -> list[Json]:
     """The messages as they are kept; paths of images start from `folder`. Raises ValueError."""
     if not messages:
         raise ValueError("is empty; give at least a message of a user")
@@ -49,7 +49,7 @@ def checked(messages: list[Any], folder: Path, shape: Shape) -> list[Json]:
     return found
 
 
-def checked_message(message: Any, folder: Path, shape: Shape) -> Json:
+def checked_message(message: Any, folder: Files, shape: Shape) -> Json:
     if not isinstance(message, dict):
         raise ValueError(  # noqa: TRY004 - of the value, for pydantic
             f'is {shown(message)}; write it as {{"role": "user", "content": "…"}}'
@@ -72,7 +72,7 @@ def checked_message(message: Any, folder: Path, shape: Shape) -> Json:
     raise ValueError("has no content; give it text, or a list of parts")
 
 
-def checked_part(part: Any, folder: Path, shape: Shape) -> Json:
+def checked_part(part: Any, folder: Files, shape: Shape) -> Json:
     kind = part.get("type") if isinstance(part, dict) else None
     if kind not in shape.parts:
         raise ValueError(f"has a part of type {shown(kind)}; types are {', '.join(shape.parts)}")

@@ -9,7 +9,7 @@ from models import slots, transitions
 from models.transitions import Poll
 from provider.errors import ProviderError
 from provider.rulings import CREDENTIAL_CODES
-from worker import verdict
+from worker import logs, verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
@@ -40,18 +40,20 @@ async def poll_one(due: Poll, desk: Desk) -> None:
     kind = KINDS[due.kind]
     if kind.poll is None:
         raise TypeError(f"a {due.kind} job has a remote id, but its kind has no poll")
-    try:
-        with desk.in_hand.holding(due.job_id, due.fence):
-            answer = await desk.client.send(kind.poll(due.remote_id, due.args))
-    except ProviderError as error:
-        outcome = verdict.poll_refused(due, error, desk.poll_rules, chance=random.random())
-    else:
-        now = datetime.now(UTC)
-        outcome = verdict.polled(
-            due, kind, answer, desk.poll_rules, now=now, chance=random.random(), price=desk.price(due.model)
-        )
-    failpoint("poll.answered")
-    await settle(outcome, desk)
+    with logs.about(due):
+        try:
+            with desk.in_hand.holding(due.job_id, due.fence):
+                answer = await desk.client.send(kind.poll(due.remote_id, due.args))
+        except ProviderError as error:
+            outcome = verdict.poll_refused(due, error, desk.poll_rules, chance=random.random())
+        else:
+            now = datetime.now(UTC)
+            outcome = verdict.polled(
+                due, kind, answer, desk.poll_rules, now=now, chance=random.random(), price=desk.price(due.model)
+            )
+        failpoint("poll.answered")
+        await settle(outcome, desk)
+        logs.step(outcome.move)
 
 
 async def settle(outcome: Outcome, desk: Desk) -> None:

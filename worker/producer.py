@@ -226,6 +226,11 @@ FIND_BATCH = text("""
     select id from made union all select id from batches where name = :name limit 1
 """)
 
+# The newest counts. At the end, as its lock keeps others from it until the commit.
+SET_WEBHOOK = text("""
+    update batches set webhook = :webhook where id = :batch and webhook is distinct from :webhook
+""")
+
 # Held until the caller commits: no prune takes it away meanwhile.
 HOLD_BATCH = text("select id from batches where id = :id for key share")
 
@@ -342,6 +347,8 @@ def insert_rows(
     if followers:
         left = follow(connection, batch_id, followers, skip=skip_misplaced, bad=bad, locking=moved)
         added -= len(left.places)
+    if webhook is not None:
+        session.execute(SET_WEBHOOK, {"batch": batch_id, "webhook": webhook})
     if moved:
         session.execute(MOVE, {"ids": list(moved), "rows": list(moved.values())})
     kick_after_commit(session)

@@ -6,7 +6,7 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Engine, text
 
 from models import recordings
 from models.state import FINAL, JobState
@@ -133,12 +133,20 @@ PROBLEMS = """
         '["has nothing in it that was heard"]'
     end
 """
+# Of a chat what was said last; that may be a list of texts and images.
+SUBJECT = """
+    coalesce(
+        j.args ->> 'prompt', j.args ->> 'file',
+        jsonb_path_query_first(j.args, '$.messages[last].content[*].text') #>> '{}',
+        j.args #>> '{messages,-1,content}', ''
+    )
+"""
 JOBS = text(f"""
     select j.id as job, b.name as batch, j.row, j.key, j.kind, {MODEL} as model, j.state, j.attempt as attempts,
         {COST} as cost, {CHARGED} as possibly_charged, j.model as lane,
         j.error_code, j.error_message, j.created_at, j.finished_at, j.batch_id, j.run_at, j.blocked_by,
         j.estimate,
-        coalesce(j.args ->> 'prompt', j.args ->> 'file', j.args #>> '{{messages,-1,content}}', '') as subject
+        {SUBJECT} as subject
     from jobs j left join batches b on b.id = j.batch_id {FAMILY}
     where j.id > :after
         and j.parent_id is not distinct from cast(:pieces_of as bigint)
@@ -202,8 +210,24 @@ SHOW = text(f"""
 """)
 
 
+#: Jobs before and after one that are named.
+LINKED = 100
+EARLIER = text("""
+    select j.id as job, j.key, j.kind, j.state from links l join jobs j on j.id = l.earlier_id
+    where l.later_id = :job order by j.id
+""")
+# Pieces come after what their recording comes after.
+LATER = text("""
+    select j.id as job, j.key, j.kind, j.state from links l join jobs j on j.id = l.later_id
+    where l.earlier_id = :job and j.parent_id is null order by j.id limit :most
+""")
+
+
 def show(conn: Connection, job: int) -> dict[str, Any] | None:
-    """One job with its attempts, outputs and every change of its state; None if there is no such job."""
+    """One job with its attempts, outputs, every change of its state, and those before and after it (LINKED at most).
+
+    None if there is no such job.
+    """
     found = conn.execute(SHOW, {"job": job}).mappings().first()
     if found is None:
         return None
@@ -232,6 +256,8 @@ def show(conn: Connection, job: int) -> dict[str, Any] | None:
         "piece_of": row["parent_id"],
         "problems": row["problems"] or [],
         "pieces": [piece(each) for each in parts],
+        "earlier": [dict(each) for each in conn.execute(EARLIER, {"job": job}).mappings()],
+        "later": [dict(each) for each in conn.execute(LATER, {"job": job, "most": LINKED}).mappings()],
         "attempts": row["attempt"],
         "waiting_for": waiting,
         "history": history,
@@ -254,22 +280,40 @@ def piece(row: Any) -> dict[str, Any]:
     }
 
 
-RESULTS = text(f"""
+RESULTS = """
     select j.row, j.key, j.after, j.id as job, j.kind, j.state, j.error_code, j.error_message, j.attempt as attempts,
-        {COST} as cost, {CHARGED} as possibly_charged, o.outputs, {PROBLEMS} as problems
-    from jobs j {FAMILY} left join lateral (
+        {cost} as cost, {charged} as possibly_charged, j.finished_at, o.outputs, {problems} as problems, a.request_id
+    from jobs j {family} left join lateral (
         select jsonb_agg(jsonb_build_object(
             'index', index, 'role', role, 'location', location, 'mime', mime, 'bytes', bytes, 'sha256', sha256,
             'text', text
         ) order by index) as outputs from outputs where job_id = j.id
     ) o on true
-    where j.batch_id = :batch and j.parent_id is null order by j.row, j.id
-""")
+    left join attempts a on a.job_id = j.id and a.number = coalesce(j.paid_attempt, j.requests)
+    where j.batch_id = :batch and j.parent_id is null and {after} order by j.row, j.id limit :limit
+"""
+# Jobs that were enqueued from Python have no row; in the index they come last.
+RESULTS_WITH_ROWS, RESULTS_WITHOUT = (
+    text(RESULTS.format(cost=COST, charged=CHARGED, family=FAMILY, problems=PROBLEMS, after=after))
+    for after in ("(j.row, j.id) > (:row, :job)", "j.row is null and j.id > :job")
+)
+LOT = 1000
 
 
-def results(conn: Connection, batch_id: int) -> Iterator[Any]:
-    """Every job of a batch in the order of its input, with its outputs; streamed."""
-    yield from conn.execution_options(stream_results=True, max_row_buffer=1000).execute(RESULTS, {"batch": batch_id})
+def results(engine: Engine, batch_id: int) -> Iterator[Any]:
+    """Every job of a batch in the order of its input, with its outputs.
+
+    Some at a time: whoever takes long to read them holds no transaction open meanwhile.
+    """
+    for statement in (RESULTS_WITH_ROWS, RESULTS_WITHOUT):
+        row = job = 0
+        while True:
+            with engine.connect() as conn:
+                found = conn.execute(statement, {"batch": batch_id, "row": row, "job": job, "limit": LOT}).all()
+            yield from found
+            if len(found) < LOT:
+                break
+            row, job = found[-1].row, found[-1].job
 
 
 def as_json(value: Any) -> Any:

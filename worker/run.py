@@ -16,7 +16,7 @@ from models.recordings import STORED
 from models.transitions import AttemptEnd, Claim
 from provider.errors import AnswerLost, ProviderError
 from provider.wire import Json, Request
-from worker import verdict
+from worker import logs, verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
@@ -51,15 +51,17 @@ async def run_on(claim: Claim, desk: Desk, claimed_at: float) -> None:
     following: Claim | None = claim
     while following:
         job_id, fence = following.job_id, following.fence
-        with desk.in_hand.holding(job_id, fence):
-            outcome = await ask(following, desk, claimed_at)
-        claimed_at = time.monotonic()
-        if desk.in_hand.stopping or claimed_at > until:
-            moved, following = await desk.writer.settle(outcome), None
-        else:
-            moved, following = await desk.writer.go_on(outcome)
-        if not moved:
-            log.warning("job %d: taken over by a later claim; what came back is kept with its attempt", job_id)
+        with logs.about(following):
+            with desk.in_hand.holding(job_id, fence):
+                outcome = await ask(following, desk, claimed_at)
+            claimed_at = time.monotonic()
+            if desk.in_hand.stopping or claimed_at > until:
+                moved, following = await desk.writer.settle(outcome), None
+            else:
+                moved, following = await desk.writer.go_on(outcome)
+            logs.step(outcome.move)
+            if not moved:
+                log.warning("job %d: taken over by a later claim; what came back is kept with its attempt", job_id)
 
 
 async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:

@@ -17,10 +17,11 @@ from sqlalchemy.orm import Session
 from models import runs
 from models.runs import NewRun
 from provider.unwrap import UNSTORABLE
+from worker.addresses import networks, parse
 from worker.cron import MOST, MOST_AGE, before, between, parse_cron, parse_zone, ticks
-from worker.fields import is_url
 from worker.kinds import KINDS
 from worker.patterns import Patterns, parse_patterns
+from worker.settings import settings
 from worker.storage import Found, PlaceError, open_place
 from worker.upkeep.intake import KIND
 from worker.upkeep.publish import BESIDE
@@ -44,6 +45,7 @@ class UnknownScheduleError(Exception):
     """No schedule has this name."""
 
     def __init__(self, name: str) -> None:
+        self.name = name
         super().__init__(f"there is no schedule {name!r}; `mediajobs schedule list` names them")
 
 
@@ -93,8 +95,11 @@ def plan(
         raise BadFieldError("name", f"{shown(name)} is no name; use 1 to {MOST_NAME_CHARS} characters")
     if not timedelta(minutes=1) <= timedelta(seconds=max_age_s) <= MOST_AGE:
         raise BadFieldError("max-age", "use 1m to 31d")
-    if webhook is not None and not is_url(webhook):
-        raise BadFieldError("webhook", f"{webhook!r} is no http(s) URL")
+    if webhook is not None:
+        try:
+            parse(webhook, networks(settings().webhook_allow))
+        except ValueError as error:
+            raise BadFieldError("webhook", f"{webhook!r} {error}") from None
     given, warnings = checked_args(args)
     found = Plan(
         name=name,

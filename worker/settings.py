@@ -16,10 +16,15 @@ from sqlalchemy import make_url
 from sqlalchemy.exc import ArgumentError
 
 from provider.rulings import PROBE_S
+from worker.addresses import networks
 from worker.ages import parse_age
 from worker.tariff import Dollars, TokenPrice
 
 SERVICES_FILE = "services.json"
+#: Characters of a key that people choose themselves.
+MIN_KEY = 20
+#: Where only this machine's own processes come from.
+LOOPBACK = frozenset({"127.0.0.1", "::1", "localhost"})
 
 
 def paid_by(price: Any) -> str:
@@ -102,11 +107,46 @@ class Settings(BaseSettings):
     probe_s: float = Field(default=PROBE_S, gt=0)
     #: A stopping worker finishes what it has in hand for so long, then gives the rest back.
     grace_s: float = Field(default=100.0, ge=0)
+    #: Private addresses that webhooks may lead to all the same: networks, divided by commas.
+    webhook_allow: str = ""
+    #: A receiver has so long to answer.
+    webhook_timeout_s: float = Field(default=15.0, gt=0)
+    #: The first wait before a message is sent again; it doubles, up to an hour, for three days.
+    webhook_retry_s: float = Field(default=5.0, gt=0)
     #: A worker that hears nothing for so long, although there is work for it, ends.
     silence_s: float = Field(default=20.0, gt=0)
 
     #: What ended longer ago is removed, each hour; None: nothing is.
     prune_after: timedelta | None = None
+
+    #: `json`: a line is an object, for a collector of logs; and each step of a job is one.
+    log_format: Literal["plain", "json"] = "plain"
+
+    #: Where the web application listens.
+    web_host: str = "127.0.0.1"
+    web_port: int = Field(default=8080, ge=0, le=65535)
+    #: Its address as people know it, where that is another one: https://jobs.example.com.
+    web_url: str | None = None
+    #: Flower's address as people know it, for the dashboard's link to it.
+    flower_url: str | None = None
+    #: A key to it with the role admin, for where nobody can run `mediajobs keys add`.
+    web_key: SecretStr = SecretStr("")
+    #: The largest manifest or file that it takes in.
+    web_max_upload_bytes: int = Field(default=2 * 1024**3, gt=0)
+
+    @field_validator("web_url", "flower_url")
+    @classmethod
+    def _http(cls, given: str | None) -> str | None:
+        if given and not (urlsplit(given).scheme in {"http", "https"} and urlsplit(given).hostname):
+            raise ValueError("is no http(s) URL; write it as https://jobs.example.com")
+        return given
+
+    @field_validator("web_key")
+    @classmethod
+    def _long(cls, given: SecretStr) -> SecretStr:
+        if 0 < len(given.get_secret_value()) < MIN_KEY:
+            raise ValueError(f"is too short; use {MIN_KEY} random characters or more")
+        return given
 
     @field_validator("prune_after", mode="before")
     @classmethod
@@ -137,6 +177,15 @@ class Settings(BaseSettings):
     def _store(cls, given: str | None) -> str | None:
         if given and not given.startswith("file:///") and not (given.startswith("s3://") and urlsplit(given).netloc):
             raise ValueError("write it as file:///folder or s3://bucket/prefix")
+        return given
+
+    @field_validator("webhook_allow")
+    @classmethod
+    def _networks(cls, given: str) -> str:
+        try:
+            networks(given)
+        except ValueError as error:
+            raise ValueError(f"{error}; write it as 10.0.0.0/8, 127.0.0.1") from None
         return given
 
     @field_validator("prices", "on_unknown", mode="before")

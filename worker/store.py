@@ -12,7 +12,7 @@ from models.transitions import Fetch, StoredOutput
 from provider.client import DownloadError
 from provider.events import read_body
 from provider.unwrap import unwrap
-from worker import verdict
+from worker import logs, verdict
 from worker.desk import Desk
 from worker.failpoints import failpoint
 from worker.finish import Outcome
@@ -36,9 +36,11 @@ async def store(job_ids: Sequence[int], desk: Desk) -> None:
 
 
 async def store_one(fetch: Fetch, desk: Desk) -> None:
-    with desk.in_hand.holding(fetch.job_id, fetch.fence):
-        outcome = await fetch_all(fetch, desk)
-    await desk.writer.settle(outcome)
+    with logs.about(fetch):
+        with desk.in_hand.holding(fetch.job_id, fetch.fence):
+            outcome = await fetch_all(fetch, desk)
+        await desk.writer.settle(outcome)
+        logs.step(outcome.move)
 
 
 async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:

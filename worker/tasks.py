@@ -1,11 +1,9 @@
 """Celery's doors: its tasks, which hand their ids to the stage behind and wait, and its life's signals."""
 
-import logging
 from datetime import datetime
 from typing import Any
 
 from celery.signals import (
-    after_setup_logger,
     task_postrun,
     task_prerun,
     worker_ready,
@@ -15,6 +13,7 @@ from celery.signals import (
 
 from worker.app import (
     CUT,
+    DELIVER,
     DISPATCH,
     FETCH,
     INTAKE,
@@ -27,6 +26,8 @@ from worker.app import (
     SCHEDULES,
     STORE,
     SWEEP,
+    TALLY,
+    TELL,
     app,
 )
 from worker.wiring import built, wiring
@@ -74,9 +75,21 @@ def rescue() -> None:
     wiring().rescue()
 
 
+@app.task(name=TELL)
+def tell() -> None:
+    """Take in what ended: batches that are finished, messages to be delivered."""
+    wiring().tell_of_ends()
+
+
+@app.task(name=DELIVER)
+def deliver() -> None:
+    """Send the messages to webhooks that are due."""
+    wiring().deliver()
+
+
 @app.task(name=SWEEP)
 def sweep() -> None:
-    """Delete what downloads left half-way."""
+    """Delete what downloads left half-way, and old messages; keep what is old more coarsely."""
     wiring().sweep()
 
 
@@ -110,16 +123,17 @@ def publish() -> None:
     wiring().publish()
 
 
-@after_setup_logger.connect
-def on_logger(**_: Any) -> None:
-    """Celery tells of each message twice; with a tick a second that fills a disk, and Flower shows it."""
-    for name in ("celery.worker.strategy", "celery.app.trace"):
-        logging.getLogger(name).setLevel(logging.WARNING)
+@app.task(name=TALLY)
+def tally() -> None:
+    """Add up what was counted."""
+    wiring().tally()
 
 
 @worker_ready.connect
 def on_ready(sender: Any, **_: Any) -> None:
-    wiring().watchdog.start([queue.name for queue in sender.task_consumer.queues])
+    queues = [queue.name for queue in sender.task_consumer.queues]
+    wiring().watchdog.start(queues)
+    wiring().pulse.start(sender.hostname, queues, sender.pool.limit)
 
 
 @task_prerun.connect

@@ -45,7 +45,7 @@ def test_a_long_recording_is_cut_heard_and_put_together(core: Core) -> None:
         sent = report.jobs(conn, report.Filter(pieces_of=job))
         shown = report.show(conn, job)
         [spent] = costs(conn, "model")
-        [result] = report.results(conn, report.find_batch(conn, "b"))
+        [result] = report.results(core.engine, report.find_batch(conn, "b"))
     assert (stands.total, stands.counts) == (1, {"succeeded": 1})
     assert stands.pieces == {"total": len(pieces), "done": len(pieces), "failed": 0}
     assert stands.cost == listed["cost"] == spent.cost == result.cost == sum(each["cost"] for each in sent) > 0
@@ -68,7 +68,7 @@ def test_any_container_will_do_and_what_is_silent_costs_nothing(core: Core) -> N
     assert core.rows("select from jobs where parent_id = :job", job=silent) == []
     with core.engine.connect() as conn:
         shown = report.show(conn, silent)
-        told = [each.problems for each in report.results(conn, report.find_batch(conn, "b"))]
+        told = [each.problems for each in report.results(core.engine, report.find_batch(conn, "b"))]
     assert shown is not None
     assert told == [[], shown["problems"]] == [[], ["has nothing in it that is loud enough to be heard"]]
     assert core.audit() == []

@@ -28,6 +28,7 @@ from sqlalchemy.orm import Session
 from models import leases, money, slots, transitions
 from models.interventions import Selection
 from models.money import DAY
+from models.state import FINAL
 from models.transitions import Claim, Fetch, Poll, StoredOutput
 from provider.errors import AnswerLost, NotSent, Rejected
 from provider.rulings import CODES, Action, Ruling
@@ -41,6 +42,7 @@ from worker.hand_out import Taker, hand_out
 from worker.kinds import KINDS
 from worker.policy import policy_of
 from worker.producer import Row, insert_rows
+from worker.upkeep import ends
 from worker.upkeep.rescue import halted_jobs
 from worker.verdict import PollRules
 
@@ -52,7 +54,7 @@ PRICES = {"image": Decimal("0.01"), "video": Decimal("0.2")}
 EXAMPLES, STEPS = int(os.environ.get("EXAMPLES", "25")), 50
 POLICY = policy_of({})
 RULES = PollRules(first_s=5, max_s=30)
-TABLES = "events, outputs, attempts, jobs, batches, budgets, limits"
+TABLES = "outbox, deliveries, events, outputs, attempts, jobs, batches, budgets, limits, tallies"
 # All times come at once: when things happen is the machine's choice.
 NOW = text("""
     update jobs set run_at = least(run_at, now()), next_poll_at = least(next_poll_at, now()),
@@ -107,7 +109,7 @@ class Machine(RuleBasedStateMachine):
         ]
         made: list[int] = []
         with Session(self.engine) as session:
-            insert_rows(session, "b", kind, rows, job_ids=made)
+            insert_rows(session, "b", kind, rows, webhook="https://hooks.example/", job_ids=made)
             session.commit()
         for job_id in made:
             self.jobs[job_id] = Job(
@@ -351,6 +353,12 @@ class Machine(RuleBasedStateMachine):
             else:
                 slots.pause(conn, model, reason="by hand", for_s=None)
                 self.paused.add(model)
+
+    @rule()
+    def tell(self) -> None:
+        ends.tell(self.engine)
+        finished = bool(self.rows("select from batches where finished_at is not null"))
+        assert finished == (bool(self.jobs) and all(job.state in FINAL for job in self.jobs.values()))
 
     # -- what must hold --------------------------------------------------------------------------------
 

@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from datetime import timedelta
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -13,12 +14,15 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from cli.main import cli
+from models import counting
 from models import prune as record
+from models.output import thumb_of
 from models.prune import Plan
 from tests.integration.test_pipelines import act, image
 from worker.actions import Selection, retry
 from worker.ages import parse_age
 from worker.app import PRUNE, ticks
+from worker.audit import tallies
 from worker.producer import checked, insert_rows
 from worker.settings import Settings, settings
 from worker.storage import Storage
@@ -231,6 +235,24 @@ def test_a_batch_that_was_pruned_is_new_when_it_is_submitted_again(engine: Engin
         ]
 
 
+def test_small_pictures_go_with_their_files(engine: Engine, storage: Storage) -> None:
+    """And sums go down with the jobs, while what was spent stays spent."""
+    submit(engine, "b", image("a"))
+    aged(engine)
+    end(engine, storage, "a")
+    run(engine, "update jobs set cost = 0.01")
+    assert storage.folder
+    thumb = storage.folder / thumb_of("x")
+    thumb.parent.mkdir(parents=True)
+    thumb.write_bytes(b"small")
+    assert prune(engine, storage, DAY).files == 1
+    assert not thumb.exists()
+    with engine.connect() as conn:
+        assert list(tallies(conn)) == []
+        assert sum(row.jobs for row in counting.counts(conn)) == 0
+        assert sum(row.cost for row in counting.counts(conn)) == Decimal("0.01")
+
+
 # -- the command and the setting ----------------------------------------------------------------------
 
 
@@ -258,6 +280,9 @@ def test_the_command(
     assert left(engine, "jobs") == 2
     assert "removed 2 jobs and 2 files; 1 batch" in said("1d", "--yes")
     assert left(engine, "jobs") == 0
+    with engine.connect() as conn:
+        [entry] = conn.execute(text("select action, jobs, via from audit")).all()
+    assert tuple(entry) == ("prune", 2, "command line")
     settings.cache_clear()
 
 

@@ -1,6 +1,8 @@
 """The token is in no log, no table, no error message and no list of processes."""
 
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -18,7 +20,9 @@ def test_the_token_is_nowhere(folder: Path, style: str) -> None:
     stack = Stack(folder, sandbox=False)
     base = stand_in.proxy_base_url if style == "proxy" else stand_in.direct_base_url
     try:
-        stack.start(MEDIAJOBS_API_BASE_URL=base, MEDIAJOBS_API_TOKEN=TOKEN, MEDIAJOBS_POLL_FIRST_S="0.5")
+        form = "json" if style == "direct" else "plain"
+        stack.start(MEDIAJOBS_API_BASE_URL=base, MEDIAJOBS_API_TOKEN=TOKEN, MEDIAJOBS_POLL_FIRST_S="0.5",
+                    MEDIAJOBS_LOG_FORMAT=form)  # fmt: skip
         stack.environment |= {"MEDIAJOBS_API_BASE_URL": base, "MEDIAJOBS_API_TOKEN": TOKEN}
         rows = "".join(f"a picture [[fault:{fault}]]\n" for fault in FAULTS)
         (folder / "images.csv").write_text(f"prompt\na picture of {TOKEN}?\n{rows}".replace(TOKEN, "a token"))
@@ -44,9 +48,21 @@ def test_the_token_is_nowhere(folder: Path, style: str) -> None:
                  if not_the_sandbox(path, stand_in.pid)]  # fmt: skip
         assert len(said) > 20
         assert not [text for text in said if TOKEN in text]
+        if form == "json":
+            assert {"failed", "succeeded"} <= {line["event"] for line in steps(folder / "d" / "logs")}
     finally:
         stack.stop()
         stand_in.stop()
+
+
+def steps(logs: Path) -> list[dict[str, Any]]:
+    """The lines of jobs in the workers' logs, which are JSON from where Celery's banner ends."""
+    found: list[dict[str, Any]] = []
+    for name in ("run1", "store", "upkeep", "web"):
+        lines = (logs / f"{name}.log").read_text().splitlines()
+        begins = next((place for place, line in enumerate(lines) if line.startswith("{")), len(lines))
+        found += [line for line in map(json.loads, lines[begins:]) if "job" in line]
+    return found
 
 
 def not_the_sandbox(cmdline: Path, pid: int) -> bool:

@@ -11,7 +11,7 @@ import sys
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
-from worker import cut, poll, run, store
+from worker import cut, logs, poll, run, store
 from worker.hints import Lot
 from worker.settings import settings
 from worker.wiring import Wiring, build, report
@@ -59,9 +59,10 @@ async def tick(wiring: Wiring) -> bool:
     """All duties once; False when nothing is left. One that fails costs a tick, as in Celery."""
     await asyncio.sleep(TICK_S)
     try:
-        for duty in (wiring.dispatch, wiring.fetch, wiring.rescue):
+        for duty in (wiring.dispatch, wiring.fetch, wiring.rescue, wiring.tell_of_ends):
             await asyncio.to_thread(duty)
         await poll.poll(wiring.desk)
+        await wiring.deliverer.deliver()
         return bool(await asyncio.to_thread(left, wiring))
     except DBAPIError as error:
         log.warning("a tick failed: %s", type(error).__name__)
@@ -84,4 +85,5 @@ def report_failure(task: "asyncio.Task[None]") -> None:
 
 if __name__ == "__main__":
     logging.basicConfig(level=logging.INFO, stream=sys.stderr)
+    logs.set_up(logging.getLogger(), settings())
     asyncio.run(work())

@@ -6,7 +6,7 @@ which is its slides as images or as a PDF, is a call of its own and costs nothin
 
 import json
 from decimal import Decimal
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
@@ -14,6 +14,7 @@ from pydantic import AfterValidator, Field, ValidationError, ValidationInfo, fie
 
 from provider.wire import Json, Request
 from worker import messages as chats
+from worker.folders import Files
 from worker.glm import tokens_in, usage
 from worker.images import all_located
 from worker.kind import (
@@ -134,7 +135,7 @@ def check_effects(args: AgentArgs) -> None:
         raise ValueError(f"{field}: {EFFECTS} needs an image to begin with; give one")
 
 
-def check(row: dict[str, Any], folder: Path) -> Checked:
+def check(row: dict[str, Any], folder: Files) -> Checked:
     given = {name: value for name, value in row.items() if value is not None}
     names: dict[str, str] = {}
     if "agent_id" in given:

@@ -6,12 +6,12 @@ Limits: docs.z.ai/api-reference/image/generate-image; custom sizes: bigmodel's p
 import base64
 import binascii
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, field_validator, model_validator
 
 from provider.wire import Json, Request
+from worker.folders import Files
 from worker.kind import (
     Args,
     Checked,
@@ -86,7 +86,7 @@ def check_size(args: ImageArgs, *, low: int, high: int, step: int, most_pixels: 
         )
 
 
-def check(row: dict[str, Any], _folder: Path) -> Checked:
+def check(row: dict[str, Any], _folder: Files) -> Checked:
     args, warnings = read_args(ImageArgs, row, KIND)
     stored = args.stored()
     images = stored.pop("n", 1)

@@ -15,6 +15,7 @@ from pydantic import Field, ValidationInfo, field_validator
 
 from models.limit import CUT
 from provider.wire import Json, Request, Upload
+from worker.folders import Files, file_in, placed
 from worker.kind import (
     Args,
     Cell,
@@ -62,10 +63,11 @@ class TranscriptionArgs(Args):
     @classmethod
     def file_is_audio(cls, file: str, info: ValidationInfo) -> str:
         context = info.context if info.context is not None else {}
+        file = placed(folder_of(info), file)
         if file.startswith("s3://") or is_reference(file):
             context["sound"] = Sound(MAX_SECONDS, one_call=False)  # it may not be readable from here
             return file
-        path = Path(folder_of(info), file).absolute()
+        path = file_in(folder_of(info), file)
         context["sound"] = look(path)
         return str(path)
 
@@ -108,7 +110,7 @@ def check_upload(data: bytes) -> None:
         raise ValueError(f"is {len(data) / 1024**2:.1f} MB; the API takes 25 MB at most")
 
 
-def check(row: dict[str, Any], folder: Path) -> Checked:
+def check(row: dict[str, Any], folder: Files) -> Checked:
     """The price is by the minute; a file that is elsewhere counts as the longest call."""
     context: dict[str, Any] = {"folder": folder}
     args, warnings = read_args(TranscriptionArgs, row, KIND, context=context)

@@ -5,13 +5,13 @@ Fields and limits per model: docs.z.ai/api-reference/video.
 
 from dataclasses import dataclass
 from decimal import Decimal
-from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from provider.wire import Json, Request
-from worker.images import FILE, all_located, path_of, sendable
+from worker.folders import FILE, Files, path_of
+from worker.images import all_located, sendable
 from worker.kind import (
     Args,
     Checked,
@@ -170,7 +170,7 @@ def check_pictures(args: VideoArgs, rules: Rules) -> None:
         raise ValueError(f"image_url: the frames differ too much in size; {args.model} takes 0.8 to 1.25 of each other")
 
 
-def check(row: dict[str, Any], folder: Path) -> Checked:
+def check(row: dict[str, Any], folder: Files) -> Checked:
     args, warnings = read_args(VideoArgs, row, KIND, context={"folder": folder})
     return Checked([args.stored()], warnings)
 

@@ -77,6 +77,10 @@ class Storage:
         found = await obstore.get_async(self._store, path)
         return bytes(await found.bytes_async())
 
+    async def read_range(self, path: str, start: int, end: int) -> bytes:
+        """The bytes from `start` up to `end`. Raises FileNotFoundError."""
+        return bytes(await obstore.get_range_async(self._store, path, start=start, end=end))
+
     def get(self, path: str) -> Iterator[bytes]:
         """The file's bytes, in chunks. Raises FileNotFoundError.
 

@@ -87,7 +87,7 @@ class Pass:
     def take_away(self, conn: Connection, ids: list[int]) -> int:
         """Those of these jobs that may go; returns how many went."""
         going = record.take(conn, ids, self.before)
-        self.storage.remove(going.files)
+        self.storage.remove([*going.files, *going.thumbs])
         record.remove(conn, going)
         self.done.files += len(going.files)
         return len(going.ids)

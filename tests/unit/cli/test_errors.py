@@ -24,6 +24,7 @@ SETTINGS = {
     ),
     "half a price": ("PRICES", '{"glm-4.6": {"input": 1}}', "glm-4.6: tokens: output: Field required"),
     "a kind misspelt": ("ON_UNKNOWN", '{"vidoe": "hold"}', "vidoe: neither a model nor a kind"),
+    "a name for a network": ("WEBHOOK_ALLOW", "n8n.internal", "write it as 10.0.0.0/8, 127.0.0.1"),
     "a policy misspelt": ("ON_UNKNOWN", '{"video": "hodl"}', "video: Input should be 'retry' or 'hold'"),
 }
 

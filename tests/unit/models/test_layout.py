@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[3]
 
 
-@pytest.mark.parametrize("name", ["models", "provider", "worker", "cli", "sandbox"])
+@pytest.mark.parametrize("name", ["models", "provider", "worker", "cli", "web", "sandbox"])
 def test_the_package_lies_here_and_nobody_else_has_its_name(name: str) -> None:
     assert import_module(name).__file__ == str(ROOT / name / "__init__.py")
     assert set(packages_distributions().get(name, ["mediajobs"])) == {"mediajobs"}

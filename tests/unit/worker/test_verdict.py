@@ -32,15 +32,16 @@ def claim(**changes: Any) -> Claim:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "glm-image", "args": {"model": "glm-image"}, "attempt": 1,
         "number": 4, "request_id": "r", "unknowns": 0, "estimate": Decimal("0.015"), "dispatched_at": NOW,
-        "parent_id": None,
+        "batch_id": None, "parent_id": None,
     }  # fmt: skip
     return Claim(**{**known, **changes})
 
 
 def poll(**changes: Any) -> Poll:
     known: dict[str, Any] = {
-        "job_id": 1, "fence": 3, "kind": "video", "model": "cogvideox-3", "args": {"model": "cogvideox-3"}, "number": 1,
-        "remote_id": "x", "polls": 2, "charged": Decimal("0.20"), "age_s": 30.0, "doubted_s": 0.0,
+        "job_id": 1, "fence": 3, "batch_id": None, "kind": "video", "model": "cogvideox-3", "number": 1,
+        "args": {"model": "cogvideox-3"}, "remote_id": "x", "polls": 2, "charged": Decimal("0.20"), "age_s": 30.0,
+        "doubted_s": 0.0,
     }  # fmt: skip
     return Poll(**{**known, **changes})
 
@@ -238,7 +239,7 @@ def fetch(fetches: int = 1, **changes: Any) -> Fetch:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "m", "args": {}, "number": 1, "crashes": 0,
         "remote_id": None, "answer": b"", "asked_again": False, "expires_in_s": 3600.0,
-        "parent_id": None,
+        "batch_id": None, "parent_id": None,
     }  # fmt: skip
     return Fetch(fetches=fetches, **{**known, **changes})
 

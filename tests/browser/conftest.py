@@ -1,0 +1,38 @@
+"""One running `up` and one browser for all these tests; each test has batches of its own."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, sync_playwright
+
+from tests.support.browser import Look, launch, looking
+from tests.support.stack import Stack
+
+
+@pytest.fixture(scope="session")
+def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
+    folder: Path = tmp_path_factory.mktemp("up")
+    running = Stack(folder, "--speed", "60")
+    running.start(MEDIAJOBS_POLL_FIRST_S="0.3", MEDIAJOBS_POLL_MAX_S="1")
+    yield running
+    running.stop()
+
+
+@pytest.fixture(scope="session")
+def base(stack: Stack) -> str:
+    return str(stack.services()["addresses"]["dashboard"])
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        running = launch(playwright)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def look(browser: Browser, base: str) -> Iterator[Look]:
+    with looking(browser, base) as opened:
+        yield opened

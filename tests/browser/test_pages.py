@@ -1,0 +1,249 @@
+"""A person at work, start to end, in the browser alone."""
+
+import os
+import re
+
+import pytest
+from playwright.sync_api import Browser, expect
+
+from sandbox.recordings import record
+from sandbox.tones import recite
+from tests.support.browser import Look, looking
+from tests.support.stack import Stack
+
+MODEL = "cogview-4-250304"
+
+
+def submit(look: Look, kind: str, batch: str, *prompts: str, model: str = "") -> None:
+    """By the form; ends on the batch's page."""
+    page = look.open("/submit")
+    page.get_by_label("What the rows are").select_option(kind)
+    page.get_by_label("Or a prompt a line").fill("\n".join(prompts))
+    page.get_by_label("Name of the batch").fill(batch)
+    page.get_by_label("Model, for rows that name none").fill(model)
+    look.click("Submit")
+    page.wait_for_url(re.compile(r"/batches/\d+$"))
+
+
+def test_a_batch_is_checked_submitted_watched_and_looked_at(look: Look) -> None:
+    page = look.open("/submit")
+    page.get_by_label("Or a prompt a line").fill("\n".join(f"a boat, {number}" for number in range(12)))
+    page.get_by_label("Name of the batch").fill("boats")
+    look.click("Check it")
+    look.says("12 jobs, about $0.12")
+    look.click("Submit")
+    page.wait_for_url(re.compile(r"/batches/\d+$"))
+    look.says("12 of 12 jobs")  # it came by itself: the page was not loaded again
+    assert page.evaluate("performance.getEntriesByType('navigation').length") == 1
+    assert int(page.evaluate("document.body.dataset.laid")) >= 1
+    look.click("Gallery", role="link")
+    tiles = page.locator(".wall a.tile")
+    expect(tiles).to_have_count(12)
+    look.until("[...document.querySelectorAll('.wall img')].every((each) => each.naturalWidth > 0)")
+    tiles.first.click()
+    page.wait_for_url(re.compile(r"/jobs/\d+$"))
+    look.until("document.querySelector('.output img')?.naturalWidth >= 1024")
+    look.says("Where the time went")
+    page.get_by_text("The answer").click()
+    look.says('"data"')
+
+
+def test_a_failure_is_understood_and_retried_and_who_did_it_is_on_record(look: Look) -> None:
+    submit(look, "image", "mishaps", "a cat", "a dog [[fault:content]]")
+    look.says("2 of 2 jobs")
+    look.says("unsafe or sensitive content")
+    look.page.locator("#failures").get_by_role("button", name="Retry…").click()
+    look.says("Retry 1 job?")
+    look.says("At most $0.01")
+    look.page.get_by_role("dialog").get_by_role("button", name="Retry").click()
+    look.says("1 job retried")
+    page = look.open("/audit")
+    entry = page.locator(".trail li", has_text="retry").first
+    expect(entry).to_contain_text("batch mishaps")
+    expect(entry).to_contain_text("dashboard")
+
+
+def test_a_video_plays(look: Look) -> None:
+    submit(look, "video", "clips", "waves", model="viduq1-text")
+    look.says("1 of 1 job", timeout_s=60)
+    page = look.page
+    page.locator("#newest a.tile").first.click()
+    page.wait_for_url(re.compile(r"/jobs/\d+$"))
+    page.evaluate("document.querySelector('video').play()")
+    look.until("document.querySelector('video').currentTime > 0.2")
+
+
+def test_words_are_marked_as_they_are_said(look: Look, stack: Stack) -> None:
+    words = ["amber", "basil", "cedar", "delta", "ember"] * 18
+    record(stack.folder / "talk.mp3", recite((word, 0.3) for word in words))
+    (stack.folder / "talk.csv").write_text("key,file\ntalk,talk.mp3\n")
+    stack.run("submit", "talk.csv", "--kind", "transcription", "--batch", "talks", "--wait")
+    page = look.open("/jobs?q=talk")
+    page.get_by_role("link", name=re.compile("^talk ")).first.click()
+    page.wait_for_url(re.compile(r"/jobs/\d+$"))
+    expect(page.locator(".transcript [data-start]").first).to_have_text("amber")
+    page.evaluate("document.querySelector('audio').play()")
+    expect(page.locator(".transcript .said")).to_have_count(1)
+    said = page.locator(".transcript [data-start]").nth(20)
+    start = float(said.get_attribute("data-start") or 0)
+    said.click()
+    look.until(f"document.querySelector('audio').currentTime >= {start}")
+
+
+def test_a_model_is_paused_with_a_reason_that_its_jobs_tell_and_goes_on(look: Look, browser: Browser) -> None:
+    page = look.open("/")
+    submit(look, "image", "before", "one")
+    look.says("1 of 1 job")
+    page = look.open("/")
+    look.click(f"Pause {MODEL}")
+    page.get_by_label("Reason, for all to see").fill("looking at it")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    look.says(f"{MODEL} is paused")
+    with looking(browser, look.base) as other:  # somebody else, who had the page open
+        other.open("/")
+        other.says("looking at it")
+        submit(look, "image", "paused", "two")
+        look.says("is paused until resumed: looking at it")
+        page = look.open("/jobs?state=queued")
+        look.says("looking at it")
+        other.click("Resume")
+        other.page.get_by_role("dialog").get_by_role("button", name="Resume").click()
+        other.says(f"{MODEL} is resumed")
+    look.open("/batches?name=paused")
+    look.says("1 succeeded")
+
+
+def test_the_list_is_live_and_can_be_paused(look: Look) -> None:
+    page = look.open("/jobs?q=lantern")
+    look.says("No job matches")
+    look.until("document.body.dataset.laid >= 1")
+    look.click("Live")
+    expect(page.get_by_role("button", name="Paused")).to_have_attribute("aria-pressed", "false")
+    with looking(page.context.browser, look.base) as other:  # type: ignore[arg-type]
+        submit(other, "image", "lanterns", "a lantern")
+        other.says("1 of 1 job")
+    expect(page.locator("#jobs")).to_contain_text("No job matches")
+    page.keyboard.press(".")
+    look.says("a lantern")
+
+
+def test_jobs_that_are_selected_are_cancelled_together(look: Look, stack: Stack) -> None:
+    stack.run("pause", "glm-image", "--reason", "for a test")
+    submit(look, "image", "unwanted", "one", "two", "three", model="glm-image")
+    page = look.open("/jobs?model=glm-image&state=queued")
+    for each in page.get_by_role("checkbox").all()[:2]:
+        each.check()
+    look.says("2 selected")
+    page.locator("#selected").get_by_role("button", name="Cancel…").click()
+    look.says("Cancel 2 jobs?")
+    look.click("Cancel them")
+    look.says("2 jobs cancelled")
+    expect(page.locator("#jobs .job")).to_have_count(1)
+    stack.run("resume", "glm-image")
+
+
+def test_a_held_video_is_decided(look: Look, stack: Stack) -> None:
+    stack.play({"fault": "bad_gateway_after", "match": {"endpoint": "video"}, "times": 1})
+    submit(look, "video", "doubtful", "a storm", model="viduq1-text")
+    look.says("1 held", timeout_s=60)
+    page = look.open("/")
+    look.says("1 job held")
+    look.click("Decide", role="link")
+    page.get_by_role("checkbox").first.check()
+    look.click("Decide…")
+    look.says("It may have been charged")
+    look.click("Buy again")
+    look.says("1 job resolved")
+
+
+def test_a_schedule_is_run_and_paused(look: Look, stack: Stack) -> None:
+    folder = stack.folder / "heard"
+    folder.mkdir()
+    record(folder / "one.mp3", recite([("amber", 0.3), ("basil", 0.3)]))
+    os.utime(folder / "one.mp3", (1, 1))  # what is as new as that may still be being written
+    stack.run("schedule", "add", "heard", "--cron", "0 3 * * 1", "--source", str(folder))
+    page = look.open("/schedules")
+    look.says("at 03:00 on Monday")
+    look.click("Run heard now")
+    look.click("Run it")
+    look.says("1 new of 1 file", timeout_s=60)  # it came by itself
+    look.click("Pause heard")
+    page.get_by_role("dialog").get_by_role("button", name="Pause").click()
+    look.says("heard is paused")
+    page.get_by_role("link", name="heard", exact=True).click()
+    look.says("not while it is paused")
+
+
+def test_a_viewer_logs_in_sees_all_and_is_refused(look: Look, stack: Stack) -> None:
+    key = stack.run("keys", "add", "vera", "--role", "viewer").strip()
+    try:
+        page = look.open("/batches")
+        page.wait_for_url(re.compile(r"/login"))
+        page.get_by_label("Key").fill(key)
+        page.keyboard.press("Enter")
+        page.wait_for_url(look.base + "/batches")
+        look.says("vera")
+        expect(page.get_by_role("link", name="Submit")).to_have_count(0)
+        pause = "fetch('/actions/pause', {method: 'POST', body: new URLSearchParams({model: '*'})})"
+        assert page.evaluate(f"{pause}.then((answer) => answer.status)") == 403
+        look.click("Now", role="link")
+        page.wait_for_url(look.base + "/")
+        expect(page.get_by_role("button", name=re.compile("^Pause "))).to_have_count(0)
+        assert all("403" in each for each in look.complaints)
+        look.complaints.clear()
+    finally:
+        stack.run("keys", "rm", "vera")
+
+
+def test_everything_is_reached_by_keyboard(look: Look) -> None:
+    page = look.open("/")
+    page.keyboard.press("Tab")
+    expect(page.get_by_role("link", name="Skip to the content")).to_be_focused()
+    for key, path in {"b": "/batches", "j": "/jobs", "c": "/costs", "n": "/"}.items():
+        page.keyboard.press("g")
+        page.keyboard.press(key)
+        page.wait_for_url(look.base + path)
+    page.keyboard.press("?")
+    look.says("Pause what is live")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("dialog")).to_have_count(0)
+    page.keyboard.press("g")
+    page.keyboard.press("j")
+    page.wait_for_url(look.base + "/jobs")
+    page.keyboard.press("/")
+    expect(page.get_by_role("searchbox")).to_be_focused()
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+def test_nobody_is_kept_out_by_a_page(browser: Browser, base: str, stack: Stack, *, dark: bool, phone: bool) -> None:
+    """axe finds nothing serious, and nothing is wider than the screen."""
+    with stack.database() as conn:
+        job, batch = conn.execute("""
+            select id, batch_id from jobs where state = 'succeeded' and parent_id is null and batch_id is not null
+            order by id limit 1
+        """).fetchone() or (1, 1)
+        heard = conn.execute("select max(id) from jobs where kind = 'transcription' and parent_id is null").fetchone()
+    one = [
+        f"/jobs/{job}",
+        f"/jobs/{heard[0] if heard and heard[0] else job}",
+        f"/batches/{batch}",
+        f"/batches/{batch}/wall",
+    ]
+    pages = [
+        "/",
+        "/batches",
+        "/jobs",
+        "/jobs?state=failed",
+        "/costs",
+        "/schedules",
+        "/webhooks",
+        "/audit",
+        "/submit",
+        *one,
+    ]
+    with looking(browser, base, dark=dark, phone=phone) as look:
+        for path in pages:
+            page = look.open(path)
+            assert look.barriers() == [], path
+            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path

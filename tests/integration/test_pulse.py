@@ -1,0 +1,34 @@
+"""A process says that it lives, and is forgotten when it ends in order, not when it is killed."""
+
+from typing import Any
+
+from sqlalchemy import Engine, text
+
+from tests.support.stack import wait_until
+from worker import pulse
+from worker.pulse import Pulse
+
+
+def rows(engine: Engine) -> list[Any]:
+    with engine.connect() as conn:
+        return list(conn.execute(text("select * from workers order by name")))
+
+
+def test_it_comes_and_goes(engine: Engine) -> None:
+    beating = Pulse(engine, "h:1", in_hand=lambda: 7)
+    beating.ticked()
+    beating.start("upkeep@h", ["upkeep", "poll"], 64)
+    [row] = wait_until(lambda: rows(engine), what="a pulse")
+    assert (row.node, row.queues, row.threads, row.in_hand) == ("upkeep@h", ["poll", "upkeep"], 64, 7)
+    assert row.ticked_at <= row.seen_at
+    beating.stop()
+    assert rows(engine) == []
+
+
+def test_one_that_was_killed_is_kept_for_a_day_for_people_to_see(engine: Engine) -> None:
+    with engine.begin() as conn:
+        for name, age in (("h:1", "2 hours"), ("h:2", "25 hours")):
+            values = "(:name, 'run1@h', '{run}', 64, '1', 0, now(), now() - cast(:age as interval))"
+            conn.execute(text(f"insert into workers values {values}"), {"name": name, "age": age})
+    pulse.forget(engine)
+    assert [row.name for row in rows(engine)] == ["h:1"]

@@ -1,0 +1,102 @@
+"""Flower lets in whom the dashboard lets in, and nobody else; what is done there is in the trail."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from types import SimpleNamespace
+
+import httpx
+import pytest
+from sqlalchemy import Engine, text
+
+from sandbox.child import die_with_parent
+from sandbox.valkey import free_port
+from tests.support.stack import wait_until
+from web.access import COOKIE
+from web.flower import with_link
+from worker.keys import Role
+from worker.settings import Settings
+
+SHUTDOWN = "/api/worker/shutdown/nobody"
+
+
+@contextmanager
+def flower(config: Settings, folder: Path, *flags: str) -> Iterator[httpx.Client]:
+    port = free_port()
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MEDIAJOBS_", "FLOWER_"))}
+    known = {"MEDIAJOBS_DATABASE_URL": str(config.database_url), "MEDIAJOBS_BROKER_URL": str(config.broker_url)}
+    with (folder / "flower.log").open("w") as log:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "web.flower", f"--port={port}", *flags], env={**clean, **known},
+            stdout=log, stderr=log, preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call
+        )  # fmt: skip
+    with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
+        try:
+            wait_until(lambda: answers(client), what="Flower")
+            yield client
+        finally:
+            process.terminate()
+            process.wait(timeout=30)
+
+
+def answers(client: httpx.Client) -> bool:
+    try:
+        return client.get("/healthcheck").is_success
+    except httpx.TransportError:
+        return False
+
+
+def test_with_keys_it_takes_one_or_the_dashboards_login(
+    config: Settings, tmp_path: Path, client: httpx.Client, held: dict[Role, str], engine: Engine
+) -> None:
+    with flower(config, tmp_path, "--address=127.0.0.1") as there:
+        refused = there.get("/workers")
+        assert (refused.status_code, "/login" in refused.text) == (401, True)
+        assert refused.headers["WWW-Authenticate"].startswith("Basic ")
+        assert there.get("/workers", auth=("x", "wrong")).status_code == 401
+        for path in ("/", "/tasks", "/broker", "/metrics", "/api/tasks"):
+            assert there.get(path).status_code == 401, path
+            assert there.get(path, auth=("x", held[Role.VIEWER])).status_code == 200, path
+        assert there.get("/tasks", headers={"Authorization": f"Bearer {held[Role.VIEWER]}"}).status_code == 200
+
+        client.post("/login", data={"key": held[Role.OPERATOR]})
+        session = {"Cookie": f"{COOKIE}={client.cookies[COOKIE]}"}
+        assert there.get("/workers", headers=session).status_code == 200
+        assert there.post(SHUTDOWN, headers=session).status_code == 403
+        client.post("/logout")
+        assert there.get("/workers", headers=session).status_code == 401
+
+        admin = ("x", held[Role.ADMIN])
+        strange = {"Sec-Fetch-Site": "cross-site"}
+        assert there.post(SHUTDOWN, auth=admin, headers=strange).status_code == 403
+        assert there.post(SHUTDOWN, auth=admin).status_code == 404  # Flower's own: it knows no such worker
+    with engine.connect() as conn:
+        found = conn.execute(text("select who, via, subject from audit where action = 'Flower'")).all()
+    assert [tuple(row) for row in found] == [("admin", "Flower", "worker/shutdown/nobody")]
+
+
+def test_without_keys_this_machine_alone_is_let_in(config: Settings, tmp_path: Path) -> None:
+    with flower(config, tmp_path, "--address=127.0.0.1") as there:
+        assert there.get("/workers").status_code == 200
+        assert there.get("/workers", headers={"Host": "evil.example"}).status_code == 421
+        assert there.get("/workers", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 401
+    with flower(config, tmp_path, "--address=0.0.0.0") as there:
+        assert there.get("/workers").status_code == 401
+
+
+LINKS = {
+    "one job": ("([17], 'image', 'glm-image')", "image by glm-image: job 17 http://d/jobs/17"),
+    "several": ("([17, 18], 'image', 'm')", "image by m: jobs 17, 18 http://d/jobs/17"),
+    "too many to be told": ("([17, 18, ...], 'video', 'm')", "video by m: jobs 17, 18, ... http://d/jobs/17"),
+    "a tick": ("()", "()"),
+    "a schedule's run": ("(3, '2026-11-26T02:00:00+00:00', 'talks')", "(3, '2026-11-26T02:00:00+00:00', 'talks')"),
+    "nothing": (None, None),
+}
+
+
+@pytest.mark.parametrize(("args", "shown"), LINKS.values(), ids=LINKS)
+def test_arguments_lead_to_the_dashboard(args: str | None, shown: str | None) -> None:
+    assert with_link(SimpleNamespace(args=args), "http://d").args == shown

@@ -1,0 +1,164 @@
+"""`python -m web.flower`: Flower, for whom the dashboard lets in: by its login, or with a key as the password.
+
+It takes Flower's own options. Whoever may see the dashboard may see it; only admins may act in it, and what they do is
+in the trail.
+"""
+
+import html
+import re
+import secrets
+import signal
+import sys
+from base64 import b64encode
+from typing import Any
+from urllib.parse import urlsplit
+
+import flower.app
+import flower.command
+import tornado.web
+from flower.options import options
+from sqlalchemy import Engine
+from sqlalchemy.exc import SQLAlchemyError
+from tornado.httputil import HTTPServerRequest
+
+from models.session import make_engine
+from web.access import COOKIE, FORWARDED, Asker, Caller, Door
+from web.guard import SAFE, crosses_sites
+from web.problems import ProblemError
+from worker import keys
+from worker.app import app as celery_app
+from worker.keys import Role
+from worker.settings import LOOPBACK, NoServicesError, Settings, settings
+from worker.trail import note
+
+#: Supervisors look here.
+HEALTH = "/healthcheck"
+#: POSTs that only read.
+READS = frozenset({"/tasks/datatable"})
+JOBS = re.compile(r"\(\[(\d+)(.*?)\], '(\w+)', '([^']+)'\)")
+
+
+class Guarded(flower.app.Flower):  # type: ignore[misc]  # it has no types
+    """Looks at each request before Flower does. Flower itself takes a secret that only this process knows."""
+
+    def __init__(self, *, engine: Engine, config: Settings, door: Door, password: str, **more: Any) -> None:
+        super().__init__(**more)
+        self._engine, self._config, self._door = engine, config, door
+        self._authorization = f"Basic {b64encode(password.encode()).decode()}"
+
+    def find_handler(self, request: HTTPServerRequest, **more: Any) -> Any:
+        if request.path != HEALTH:
+            try:
+                self._let_in(request)
+            except ProblemError as problem:
+                return self._refused(request, problem)
+            except SQLAlchemyError:
+                return self._refused(request, ProblemError(503, "database_away", "the database does not answer"))
+            request.headers["Authorization"] = self._authorization
+        return super().find_handler(request, **more)
+
+    def _refused(self, request: HTTPServerRequest, problem: ProblemError) -> Any:
+        login = f"{dashboard_of(self._config)}/login"
+        return self.get_handler_delegate(request, Refusal, {"problem": problem, "login": login})
+
+    def _let_in(self, request: HTTPServerRequest) -> None:
+        """Raises ProblemError."""
+        host = request.headers.get("Host", "")
+        known = {*LOOPBACK, urlsplit(self._config.flower_url or "").hostname or "localhost"}
+        if self._door.alone and (urlsplit(f"//{host}").hostname or "") not in known:
+            raise ProblemError(421, "wrong_host", f"this is not {host!r}; set MEDIAJOBS_FLOWER_URL to its address")
+        changes = request.method not in SAFE and request.path not in READS
+        if request.method not in SAFE and crosses_sites(request.headers, host):
+            raise ProblemError(403, "cross_site", "refused: the request comes from another site")
+        cookie = request.cookies.get(COOKIE)
+        asker = Asker(
+            authorization=request.headers.get("Authorization", ""),
+            session=cookie.value if cookie else None,
+            address=request.remote_ip or "unknown",
+            forwarded=any(name in request.headers for name in FORWARDED),
+            via="Flower",
+        )
+        with self._engine.begin() as conn:
+            caller = self._door.recognised(conn, asker)
+            if changes:
+                self._note(conn, caller, request)
+
+    def _note(self, conn: Any, caller: Caller, request: HTTPServerRequest) -> None:
+        if not caller.role.may(Role.ADMIN):
+            raise ProblemError(403, "role", f"this takes the role admin; {caller.name!r} is {caller.role}")
+        note(conn, caller.actor, "Flower", request.path.removeprefix("/api/"))
+
+
+class Refusal(tornado.web.RequestHandler):
+    """Says why, and where to log in. A browser that is not logged in asks for a key."""
+
+    def initialize(self, problem: ProblemError, login: str) -> None:
+        self.problem, self.login = problem, login
+
+    def prepare(self) -> None:
+        self.set_status(self.problem.status)
+        if self.problem.status == 401:
+            self.set_header("WWW-Authenticate", 'Basic realm="mediajobs: any name, and a key as the password"')
+        said = html.escape(self.problem.detail)
+        self.finish(
+            f"<!doctype html><title>mediajobs</title><p>{said}</p>"
+            f'<p><a href="{html.escape(self.login)}">Log in to the dashboard</a>, then come back here.</p>'
+        )
+
+
+def dashboard_of(config: Settings) -> str:
+    host = f"[{config.web_host}]" if ":" in config.web_host else config.web_host
+    return (config.web_url or f"http://{host}:{config.web_port}").rstrip("/")
+
+
+def with_link(task: Any, dashboard: str) -> Any:
+    """A message's arguments as people read them, and where its first job is told of.
+
+    >>> from types import SimpleNamespace
+    >>> with_link(SimpleNamespace(args="([17, 18], 'image', 'glm-image')"), "http://127.0.0.1:8080").args
+    'image by glm-image: jobs 17, 18 http://127.0.0.1:8080/jobs/17'
+    """
+    if found := JOBS.match(str(task.args or "")):
+        first, more, kind, model = found.groups()
+        task.args = f"{kind} by {model}: job{'s' if more else ''} {first}{more} {dashboard}/jobs/{first}"
+    return task
+
+
+def main() -> None:
+    try:
+        config = settings()
+        engine = make_engine(config.require_database_url(), name="mediajobs-flower", pool_size=1, max_overflow=1)
+        if key := config.web_key.get_secret_value():
+            with engine.begin() as conn:
+                keys.take_from_settings(conn, key)
+    except NoServicesError as error:
+        fail(str(error))
+    except SQLAlchemyError as error:
+        fail(f"cannot use the database: {str(getattr(error, 'orig', error)).strip().splitlines()[0]}")
+    flower.command.apply_env_options()
+    flower.command.apply_options("flower", sys.argv[1:])
+    password = f"mediajobs:{secrets.token_urlsafe(32)}"
+    options.basic_auth, options.auth = [password], ""
+    options.format_task = lambda task: with_link(task, dashboard_of(config))
+    flower.command.extract_settings()
+    flower.command.setup_logging()
+    door = Door(alone=(options.address or "") in LOOPBACK and not config.web_url)
+    served = Guarded(
+        engine=engine, config=config, door=door, password=password, capp=celery_app, options=options,
+        **flower.command.settings,
+    )  # fmt: skip
+    signal.signal(signal.SIGTERM, flower.command.sigterm_handler)
+    served.start_http_server()
+    try:
+        served.start()
+    except (KeyboardInterrupt, SystemExit):
+        served.stop()
+
+
+def fail(message: str) -> None:
+    print(f"mediajobs: {message}", file=sys.stderr)  # noqa: T201
+    sys.exit(3)
+
+
+if __name__ == "__main__":
+    main()

@@ -24,7 +24,9 @@ def base(stack: Stack) -> str:
     return str(stack.services()["addresses"]["dashboard"])
 
 
-@pytest.fixture(scope="session")
+# Of a module, not of the session: as long as Playwright lives, its event loop counts as running in this thread, and
+# other tests of the process could call no asyncio.run().
+@pytest.fixture(scope="module")
 def browser() -> Iterator[Browser]:
     with sync_playwright() as playwright:
         running = launch(playwright)

@@ -11,7 +11,7 @@ from decimal import Decimal
 from operator import attrgetter
 from typing import Any
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 
 from models.limit import ACCOUNT
 from models.recordings import NewPiece
@@ -223,24 +223,31 @@ INTENT = """
     select job_id, number, fence, request_id, :worker from claimed
 """
 
+
+def claiming(which: str, *, gives: str = "") -> TextClause:
+    """The claim of those of the wanted jobs that are `which`, with the intent of their requests."""
+    return text(f"""
+        with wanted as ({WANTED}), claimed as (
+            update jobs j set {gives} {TAKEN}
+            from wanted w, (
+                -- The old row: UPDATE returns new values only, and the id to send again is cleared.
+                select o.id, o.next_request_id from jobs o
+                where o.id = any(cast(:job_ids as bigint[])) and {which}
+                order by o.id for update of o skip locked
+            ) o
+            where j.id = w.id and o.id = j.id
+            returning {CLAIMED}
+        ), intent as ({INTENT})
+        select * from claimed
+    """)
+
+
 # A paused model's jobs are not claimed: not one more call goes out. Rescue takes them back.
-CLAIM = text(f"""
-    with wanted as ({WANTED}), claimed as (
-        update jobs j set {TAKEN}
-        from wanted w, (
-            -- The old row: UPDATE returns new values only, and the id to send again is cleared.
-            select o.id, o.next_request_id from jobs o
-            where o.id = any(cast(:job_ids as bigint[])) and o.state = 'dispatched'
-                and not exists (
-                    select from limits l where l.model in (o.model, :account)
-                        and l.pause_reason is not null and (l.paused_until is null or l.paused_until > now())
-                )
-            order by o.id for update of o skip locked
-        ) o
-        where j.id = w.id and o.id = j.id
-        returning {CLAIMED}
-    ), intent as ({INTENT})
-    select * from claimed
+CLAIM = claiming("""
+    o.state = 'dispatched' and not exists (
+        select from limits l where l.model in (o.model, :account)
+            and l.pause_reason is not null and (l.paused_until is null or l.paused_until > now())
+    )
 """)
 
 
@@ -284,19 +291,7 @@ def dispatch(conn: Connection, job_ids: Sequence[int], *, lease_s: float) -> dic
     return {row.job_id: row.kind for row in rows}
 
 
-START = text(f"""
-    with wanted as ({WANTED}), claimed as (
-        update jobs j set {GIVEN}, {TAKEN}
-        from wanted w, (
-            select o.id, o.next_request_id from jobs o
-            where o.id = any(cast(:job_ids as bigint[])) and o.state = 'queued' and o.blocked_by = 0
-            order by o.id for update of o skip locked
-        ) o
-        where j.id = w.id and o.id = j.id
-        returning {CLAIMED}
-    ), intent as ({INTENT})
-    select * from claimed
-""")
+START = claiming("o.state = 'queued' and o.blocked_by = 0", gives=f"{GIVEN},")
 
 
 def start(

@@ -70,6 +70,9 @@ class Job(Base):
     model: Mapped[str]
     args: Mapped[dict[str, Any]]
 
+    #: W3C's, of the trace that it was enqueued in.
+    traceparent: Mapped[str | None]
+
     #: A JobState; text and a CHECK, so that a new state needs no type change.
     state: Mapped[str] = mapped_column(server_default=JobState.QUEUED)
     #: Higher runs first.

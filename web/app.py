@@ -7,9 +7,10 @@ from urllib.parse import urlsplit
 
 from fastapi import FastAPI
 from sqlalchemy import text
+from starlette.datastructures import Headers
 from starlette.responses import Response
 from starlette.staticfiles import StaticFiles
-from starlette.types import Scope
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from models.session import make_engine
 from web import api, metrics, pages
@@ -20,6 +21,7 @@ from web.problems import add_handlers
 from web.templating import STATIC
 from web.wiring import Parts
 from worker.settings import LOOPBACK, Settings
+from worker.traceparent import GIVEN
 
 #: As many as there are threads for requests.
 CONNECTIONS = 40
@@ -60,7 +62,23 @@ def make_app(config: Settings) -> FastAPI:
         https=(config.web_url or "").startswith("https://"),
         max_upload_bytes=config.web_max_upload_bytes,
     )
+    app.add_middleware(Traced)
     return app
+
+
+class Traced:
+    """Jobs that a request enqueues are of its trace."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        given = Headers(scope=scope).get("traceparent") if scope["type"] == "http" else None
+        token = GIVEN.set(given)
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            GIVEN.reset(token)
 
 
 class Static(StaticFiles):

@@ -26,6 +26,7 @@ from worker.kinds import KINDS
 from worker.pipeline import Follower, LeftOut, Use, uses_of
 from worker.prices import price_of
 from worker.tariff import cost_of
+from worker.traceparent import current
 
 CHUNK = 1000
 #: Characters of input in one chunk, but for its last row: images may be in it.
@@ -246,10 +247,11 @@ INSERT = """
     ), added as (
         insert into jobs (
             batch_id, row, key, dedupe, kind, model, args, priority, run_at, estimate, after, blocked_by,
-            published_fence
+            published_fence, traceparent
         )
         select :batch_id, row, key, dedupe, kind, model, cast(args as jsonb), priority, coalesce(run_at, now()),
-            estimate, {after}, blocked_by, case when :publish then -1 end
+            estimate, {after}, blocked_by, case when :publish then -1 end,
+            cast(:traceparent as text)
         from given g order by place
         on conflict do nothing
         returning id, dedupe, kind, args, after
@@ -308,6 +310,7 @@ def insert_rows(
     moved: dict[int, int | None] = {}
     limits: set[str] = set()
     followers: list[Follower] = []
+    traceparent = current()
     for chunk, texts in chunks(rows):
         for model, of_kind in {row.args["model"]: KINDS[row.kind or str(kind)] for row in chunk}.items():
             if model not in limits:
@@ -320,6 +323,7 @@ def insert_rows(
         values = {
             "batch_id": batch_id,
             "publish": publish,
+            "traceparent": traceparent,
             "kind": [row.kind or kind for row in chunk],
             "row": [row.row for row in chunk],
             "key": [row.key for row in chunk],

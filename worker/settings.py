@@ -122,6 +122,9 @@ class Settings(BaseSettings):
     #: `json`: a line is an object, for a collector of logs; and each step of a job is one.
     log_format: Literal["plain", "json"] = "plain"
 
+    #: Where traces of jobs go: OTLP over HTTP, with its path, as http://collector:4318/v1/traces.
+    traces_url: str | None = None
+
     #: Where the web application listens.
     web_host: str = "127.0.0.1"
     web_port: int = Field(default=8080, ge=0, le=65535)
@@ -140,6 +143,14 @@ class Settings(BaseSettings):
         if given and not (urlsplit(given).scheme in {"http", "https"} and urlsplit(given).hostname):
             raise ValueError("is no http(s) URL; write it as https://jobs.example.com")
         return given
+
+    @field_validator("traces_url")
+    @classmethod
+    def _collector(cls, given: str | None) -> str | None:
+        split = urlsplit(given or "")
+        if given and not (split.scheme in {"http", "https"} and split.hostname and split.path.strip("/")):
+            raise ValueError("is no address that takes traces; write it as http://collector:4318/v1/traces")
+        return given or None
 
     @field_validator("web_key")
     @classmethod

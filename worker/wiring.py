@@ -8,7 +8,9 @@ import threading
 from collections.abc import Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+from sqlalchemy import Engine
 
 from models.runs import Ready
 from models.session import make_engine
@@ -33,6 +35,9 @@ from worker.watchdog import Watchdog
 from worker.webhooks.post import Post
 from worker.webhooks.verdict import Rules
 from worker.writer import Writer
+
+if TYPE_CHECKING:
+    from worker.traces import Tracer
 
 log = logging.getLogger(__name__)
 
@@ -81,6 +86,7 @@ class Wiring:
     watchdog: Watchdog
     pulse: Pulse
     deliverer: deliver.Deliverer
+    tracer: "Tracer | None"
     backlog: Callable[[str], int]
     tell: Callable[[Ready], None]
 
@@ -115,7 +121,7 @@ class Wiring:
 
     def tell_of_ends(self) -> None:
         self.pulse.ticked()
-        ends.tell(self.desk.writer.engine)
+        ends.tell(self.desk.writer.engine, self.tracer.ended if self.tracer else None)
 
     def deliver(self) -> None:
         self._in_loop(self.deliverer.deliver())
@@ -182,6 +188,8 @@ class Wiring:
         self._in_loop(self.deliverer.close())
         self.desk.writer.stop()
         self.desk.writer.publisher.stop()
+        if self.tracer:
+            self.tracer.close()
 
     def _in_loop(self, work: Coroutine[Any, Any, None]) -> None:
         asyncio.run_coroutine_threadsafe(work, self.loop).result()
@@ -259,7 +267,16 @@ async def build(
         rules=Rules(first_s=config.webhook_retry_s),
         timeout_s=config.webhook_timeout_s,
     )
-    return Wiring(config, desk, loop, Watchdog(engine, limit_s=config.silence_s), pulse, deliverer, backlog, tell)
+    watchdog = Watchdog(engine, limit_s=config.silence_s)
+    return Wiring(config, desk, loop, watchdog, pulse, deliverer, tracer(config, engine), backlog, tell)
+
+
+def tracer(config: Settings, engine: Engine) -> "Tracer | None":
+    if not config.traces_url:
+        return None
+    from worker.traces import Tracer  # noqa: PLC0415 - half a second, for those alone who trace
+
+    return Tracer(engine, config.traces_url)
 
 
 def report(task: "asyncio.Task[None]") -> None:

@@ -51,6 +51,7 @@ async def work() -> None:
     wiring.desk.in_hand.stop(0)
     if tasks:  # such as the download of a job that was cancelled: it is let go of while there is one who writes
         await asyncio.wait(tasks)
+    await asyncio.to_thread(wiring.tell_of_ends)
     await asyncio.to_thread(wiring.close)
     await wiring.desk.client.close()
 

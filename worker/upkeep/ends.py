@@ -1,7 +1,7 @@
 """Takes in what ended: calls batches finished, and writes the deliveries of those who want to be told."""
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -43,25 +43,31 @@ TELL = text(f"""
 """)
 
 
-def tell(engine: Engine) -> None:
-    """One pass: notices until there are none, then the batches, whose ends come after those of their jobs."""
+def tell(engine: Engine, ended: Callable[[Sequence[int]], None] | None = None) -> None:
+    """One pass: notices until there are none, then the batches, whose ends come after those of their jobs.
+
+    `ended` is called with the ids of jobs that ended, once what they have to tell is committed.
+    """
     taken = MOST
     while taken == MOST:
         with engine.begin() as conn:
-            taken = take_in(conn)
+            notices = take_in(conn)
+        taken = len(notices)
+        if ended and (job_ids := [each.job_id for each in notices if each.seconds is None]):
+            ended(job_ids)
     with engine.begin() as conn:
         finish(conn)
 
 
-def take_in(conn: Connection) -> int:
-    """Take a lot of notices in; returns how many."""
+def take_in(conn: Connection) -> Sequence[Any]:
+    """Take a lot of notices in."""
     if not conn.execute(ALONE, {"key": TELL_LOCK}).scalar_one():
-        return 0
+        return ()
     notices = outbox.take(conn, most=MOST)
     if notices:
         meters.measure(conn, notices)
         tell_of_jobs(conn, [each for each in notices if each.seconds is None])
-    return len(notices)
+    return notices
 
 
 def tell_of_jobs(conn: Connection, ended: Sequence[Any]) -> None:

@@ -7,6 +7,7 @@ worker processes alone; the two sides alternate, and the ratio is what counts.
 """
 
 import argparse
+import asyncio
 import contextlib
 import os
 import statistics
@@ -20,6 +21,8 @@ from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
+import httpx
+from httpx_aiohttp import AiohttpTransport
 from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
@@ -171,6 +174,24 @@ class Bench:
             self.wait(done, 200 + jobs)
             return Figure(jobs / (time.monotonic() - began), (cpu_s(pids) - before) * 1000 / jobs)
 
+    def bare(self, jobs: int, slot_count: int) -> float:
+        """Calls a second of a client that does nothing else: what the API and this machine allow."""
+
+        async def calls() -> float:
+            async with httpx.AsyncClient(transport=AiohttpTransport(), timeout=60) as client:
+                left = iter(range(jobs))
+
+                async def slot() -> None:
+                    for number in left:
+                        body = {"model": MODEL, "prompt": f"picture {number}"}
+                        (await client.post(self.environment["BENCH_URL"], json=body)).raise_for_status()
+
+                began = time.monotonic()
+                await asyncio.gather(*(slot() for _ in range(slot_count)))
+                return jobs / (time.monotonic() - began)
+
+        return asyncio.run(calls())
+
     def slot_use(self, jobs: int, slot_count: int, latency_s: float) -> float:
         """The share of the slots' time that was used, over the middle half of a run."""
         self.ours(jobs, slot_count)
@@ -197,6 +218,9 @@ def measure(*, jobs: int, rounds: int) -> str:
     names = ("mediajobs, with download and record", "plain Celery: POST, one insert",
              "plain Celery: POST, download, file, insert")  # fmt: skip
     found: dict[str, list[Figure]] = {name: [] for name in names}
+    uses: dict[str, list[float]] = {
+        name: [] for name in ("mediajobs", "plain Celery, 50 threads, file too", "a bare client: POST alone, no record")
+    }
     load = os.getloadavg()[0]
     with tempfile.TemporaryDirectory(prefix="mj-") as name:
         bench = Bench(Path(name), "0")
@@ -206,11 +230,17 @@ def measure(*, jobs: int, rounds: int) -> str:
                 found[names[1]].append(bench.plain(jobs, "plain.image"))
                 found[names[2]].append(bench.plain(jobs, "plain.image_and_file"))
             bench.answer_after(0.5)
-            # Plain Celery with as many threads as slots: what this machine can do at that rate.
-            use = bench.slot_use(jobs, 50, 0.5)
-            plain_use = bench.plain(jobs, "plain.image_and_file", threads=50).rate / (50 / 0.5)
+            for _ in range(rounds):
+                uses["mediajobs"].append(bench.slot_use(jobs, 50, 0.5))
+                uses["plain Celery, 50 threads, file too"].append(
+                    bench.plain(jobs, "plain.image_and_file", threads=50).rate / (50 / 0.5)
+                )
+                uses["a bare client: POST alone, no record"].append(bench.bare(jobs, 50) / (50 / 0.5))
         finally:
             bench.close()
+    of_bare = statistics.median(
+        ours / bare for ours, bare in zip(uses["mediajobs"], uses["a bare client: POST alone, no record"], strict=True)
+    )
     medians = [statistics.median(figure.cpu_ms for figure in figures) for figures in found.values()]
     return "\n".join(
         (
@@ -223,8 +253,13 @@ def measure(*, jobs: int, rounds: int) -> str:
             "",
             f"CPU, mediajobs / plain Celery (POST, one insert):      {medians[0] / medians[1]:.2f}  (to reach: 1.0)",
             f"CPU, mediajobs / plain Celery (download and file too): {medians[0] / medians[2]:.2f}",
-            f"slot use at 0.5 s latency, 50 slots:                   {use:.1%}  (to reach: 95 %)",
-            f"the same of plain Celery, 50 threads, file too:        {plain_use:.1%}",
+            "",
+            f"slot use at 0.5 s latency, 50 slots, {rounds} alternating rounds  (to reach: 95 %)",
+            *(
+                f"{name:44} {statistics.median(each):6.1%}  each run " + ", ".join(f"{use:.1%}" for use in each)
+                for name, each in uses.items()
+            ),
+            f"of what a bare client reaches on this machine: {of_bare:.1%}",
         )
     )
 

@@ -192,8 +192,8 @@ def costs(*, by: By, batch: str | None, as_json: bool) -> None:
     if as_json:
         click.echo(json.dumps([asdict(each) for each in found], default=report.as_json))
         return
-    rows = [[e.subject, str(e.jobs), str(e.requests), dollars(e.cost), dollars(e.possibly)] for e in found]
+    rows = [[e.subject, str(e.requests), dollars(e.cost), dollars(e.possibly)] for e in found]
     if len(rows) > 1:
         total = sum((e.cost for e in found), Decimal(0)), sum((e.possibly for e in found), Decimal(0))
-        rows.append(["total", "", "", *map(dollars, total)])
-    click.echo(table([by, "jobs", "requests", "cost", "possibly"], rows) if rows else "nothing was spent")
+        rows.append(["total", "", *map(dollars, total)])
+    click.echo(table([by, "requests", "cost", "possibly"], rows) if rows else "nothing was spent")

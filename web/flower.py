@@ -5,11 +5,16 @@ in the trail.
 """
 
 import html
+import json
 import re
 import secrets
 import signal
 import sys
 from base64 import b64encode
+from collections.abc import Callable
+from contextlib import suppress
+from functools import lru_cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -17,7 +22,7 @@ import flower.app
 import flower.command
 import tornado.web
 from flower.options import options
-from sqlalchemy import Engine
+from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 from tornado.httputil import HTTPServerRequest
 
@@ -25,6 +30,7 @@ from models.session import make_engine
 from web.access import COOKIE, FORWARDED, Asker, Caller, Door
 from web.guard import SAFE, crosses_sites
 from web.problems import ProblemError
+from web.templating import STATIC
 from worker import keys
 from worker.app import app as celery_app
 from worker.keys import Role
@@ -35,7 +41,11 @@ from worker.trail import note
 HEALTH = "/healthcheck"
 #: POSTs that only read.
 READS = frozenset({"/tasks/datatable"})
-JOBS = re.compile(r"\(\[(\d+)(.*?)\], '(\w+)', '([^']+)'\)")
+SCRIPT = "/static/js/flower.js"
+BATCH = text("select b.id, b.name from jobs j join batches b on b.id = j.batch_id where j.id = :id")
+# As the worker's events have them.
+JOBS = re.compile(r"\{'job_ids': \[(\d+)(.*?)\], 'kind': '(\w+)', 'model': '([^']+)'\}")
+RUN = re.compile(r"\{'schedule_id': \d+, 'tick': '([^']+)', 'schedule': '([^']+)'\}")
 
 
 class Guarded(flower.app.Flower):  # type: ignore[misc]  # it has no types
@@ -55,6 +65,8 @@ class Guarded(flower.app.Flower):  # type: ignore[misc]  # it has no types
             except SQLAlchemyError:
                 return self._refused(request, ProblemError(503, "database_away", "the database does not answer"))
             request.headers["Authorization"] = self._authorization
+        if request.path == SCRIPT:
+            return self.get_handler_delegate(request, Script, {"dashboard": dashboard_of(self._config)})
         return super().find_handler(request, **more)
 
     def _refused(self, request: HTTPServerRequest, problem: ProblemError) -> Any:
@@ -89,6 +101,20 @@ class Guarded(flower.app.Flower):  # type: ignore[misc]  # it has no types
         note(conn, caller.actor, "Flower", request.path.removeprefix("/api/"))
 
 
+class Script(tornado.web.RequestHandler):
+    """Flower's script, and ours behind it: its tables have no place for links."""
+
+    def initialize(self, dashboard: str) -> None:
+        self.dashboard = dashboard
+
+    def get(self) -> None:
+        self.set_header("Content-Type", "text/javascript; charset=utf-8")
+        theirs = Path(flower.app.__file__).with_name("static") / "js" / "flower.js"
+        ours = STATIC / "flower-links.js"
+        self.finish(f"const MEDIAJOBS_DASHBOARD = {json.dumps(self.dashboard)};\n"
+                    + theirs.read_text("utf-8") + ours.read_text("utf-8"))  # fmt: skip
+
+
 class Refusal(tornado.web.RequestHandler):
     """Says why, and where to log in. A browser that is not logged in asks for a key."""
 
@@ -111,17 +137,27 @@ def dashboard_of(config: Settings) -> str:
     return (config.web_url or f"http://{host}:{config.web_port}").rstrip("/")
 
 
-def with_link(task: Any, dashboard: str) -> Any:
-    """A message's arguments as people read them, and where its first job is told of.
+def reader(engine: Engine) -> Callable[[Any], Any]:
+    """What writes a message's arguments as people read them: which jobs, of which batch."""
 
-    >>> from types import SimpleNamespace
-    >>> with_link(SimpleNamespace(args="([17, 18], 'image', 'glm-image')"), "http://127.0.0.1:8080").args
-    'image by glm-image: jobs 17, 18 http://127.0.0.1:8080/jobs/17'
-    """
-    if found := JOBS.match(str(task.args or "")):
-        first, more, kind, model = found.groups()
-        task.args = f"{kind} by {model}: job{'s' if more else ''} {first}{more} {dashboard}/jobs/{first}"
-    return task
+    @lru_cache(maxsize=10_000)
+    def batch_of(job_id: int) -> str:
+        with engine.connect() as conn:
+            row = conn.execute(BATCH, {"id": job_id}).one_or_none()
+        return f" of batch {row.id} {row.name}" if row else ""
+
+    def told(task: Any) -> Any:
+        if run := RUN.match(str(task.kwargs)):
+            task.args = f"schedule {run[2]}, its run of {run[1]}"
+        if found := JOBS.match(str(task.kwargs)):
+            first, more, kind, model = found.groups()
+            batch = ""
+            with suppress(SQLAlchemyError):  # shown without it while the database is away
+                batch = batch_of(int(first))
+            task.args = f"job{'s' if more else ''} {first}{more}{batch}: {kind} by {model}"
+        return task
+
+    return told
 
 
 def main() -> None:
@@ -135,11 +171,12 @@ def main() -> None:
         fail(str(error))
     except SQLAlchemyError as error:
         fail(f"cannot use the database: {str(getattr(error, 'orig', error)).strip().splitlines()[0]}")
+    options.tasks_columns = "name,args,state,received,runtime,worker,uuid"  # which jobs, before all else
     flower.command.apply_env_options()
     flower.command.apply_options("flower", sys.argv[1:])
     password = f"mediajobs:{secrets.token_urlsafe(32)}"
     options.basic_auth, options.auth = [password], ""
-    options.format_task = lambda task: with_link(task, dashboard_of(config))
+    options.format_task = reader(engine)
     flower.command.extract_settings()
     flower.command.setup_logging()
     door = Door(alone=(options.address or "") in LOOPBACK and not config.web_url)

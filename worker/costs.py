@@ -7,13 +7,32 @@ from typing import Literal
 from sqlalchemy import Connection, text
 
 By = Literal["day", "model", "kind", "batch"]
-#: What a row is about, as SQL. The day is that of the request, UTC.
-SUBJECTS: dict[By, str] = {
-    "day": "to_char(a.sent_at at time zone 'UTC', 'YYYY-MM-DD')",
-    "model": "j.model",
-    "kind": "j.kind",
-    "batch": "coalesce(b.name, '(none)')",
+#: What a row is about, as SQL: of the sums, and of a request whose answer was lost. Days are UTC's.
+SUBJECTS: dict[By, tuple[str, str]] = {
+    "day": ("to_char({at} at time zone 'UTC', 'YYYY-MM-DD')",) * 2,
+    "model": ("t.model", "j.model"),
+    "kind": ("t.kind", "j.kind"),
+    "batch": (
+        "coalesce(b.name, case when t.batch_id is null then '(none)' else '(gone)' end)",
+        "coalesce(b.name, '(none)')",
+    ),
 }
+COSTS = """
+    with spent as (
+        select {sums} as subject, cast(sum(t.requests) as bigint) as requests, sum(t.cost) as cost
+        from tallies t left join batches b on b.id = t.batch_id
+        where t.state is null and t.model <> 'cut' and (cast(:batch as bigint) is null or t.batch_id = :batch)
+        group by 1
+    ), lost as (
+        select {requests} as subject, sum(greatest(j.estimate - a.cost, 0)) as possibly
+        from attempts a join jobs j on j.id = a.job_id left join batches b on b.id = j.batch_id
+        where a.possibly_charged and (cast(:batch as bigint) is null or j.batch_id = :batch)
+        group by 1
+    )
+    select subject, coalesce(requests, 0), coalesce(cost, 0), coalesce(possibly, 0)
+    from spent full join lost using (subject)
+    where requests <> 0 or cost <> 0 or possibly <> 0 order by 1
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,23 +40,13 @@ class Cost:
     """US dollars. `possibly`: what lost answers would add if all of them were charged."""
 
     subject: str
-    jobs: int
     requests: int
     cost: Decimal
     possibly: Decimal
 
 
 def costs(conn: Connection, by: By, *, batch_id: int | None = None) -> list[Cost]:
-    """All costs, or a batch's, from the record of every request."""
-    found = conn.execute(
-        text(f"""
-            select {SUBJECTS[by]} as subject, count(distinct j.id) as jobs, count(*) as requests,
-                sum(a.cost) as cost,
-                coalesce(sum(greatest(j.estimate - a.cost, 0)) filter (where a.possibly_charged), 0) as possibly
-            from attempts a join jobs j on j.id = a.job_id left join batches b on b.id = j.batch_id
-            where (cast(:batch as bigint) is null or j.batch_id = :batch) and j.model <> 'cut'
-            group by 1 order by 1
-        """),
-        {"batch": batch_id},
-    )
-    return [Cost(*row) for row in found]
+    """All costs, or a batch's: from the tallies, which ten million requests make no longer, and no prune shorter."""
+    sums, requests = SUBJECTS[by]
+    query = COSTS.format(sums=sums.format(at="t.at"), requests=requests.format(at="a.sent_at"))
+    return [Cost(*row) for row in conn.execute(text(query), {"batch": batch_id})]

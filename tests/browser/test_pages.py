@@ -9,7 +9,7 @@ from playwright.sync_api import Browser, expect
 from sandbox.recordings import record
 from sandbox.tones import recite
 from tests.support.browser import Look, looking
-from tests.support.stack import Stack
+from tests.support.stack import Stack, wait_until
 
 MODEL = "cogview-4-250304"
 
@@ -61,6 +61,27 @@ def test_a_failure_is_understood_and_retried_and_who_did_it_is_on_record(look: L
     entry = page.locator(".trail li", has_text="retry").first
     expect(entry).to_contain_text("batch mishaps")
     expect(entry).to_contain_text("dashboard")
+
+
+def test_messages_in_flower_lead_to_job_and_batch(look: Look, stack: Stack) -> None:
+    submit(look, "image", "in flower", "a lily")
+    look.says("1 of 1 job")
+    message = look.page.locator("td", has_text="in flower").filter(has_text="image by")
+
+    def heard() -> bool:
+        """Flower shows what it heard until then."""
+        look.page.goto(f"{stack.services()['addresses']['flower']}/tasks?name=mediajobs.run")
+        look.page.locator("#tasks-table_info").wait_for()
+        return message.count() > 0
+
+    wait_until(heard, what="the message in Flower")
+    message.first.get_by_role("link", name="in flower").click()
+    look.page.wait_for_url(re.compile(r"/batches/\d+$"))
+    look.says("1 of 1 job")
+    look.page.go_back()
+    message.first.get_by_role("link").first.click()
+    look.page.wait_for_url(re.compile(r"/jobs/\d+$"))
+    look.says("Where the time went")
 
 
 def test_a_video_plays(look: Look) -> None:

@@ -35,9 +35,9 @@ def wait_until(true: Callable[[], object], *, what: str, timeout_s: float = TIME
 class Stack:
     """A running `up` in a folder of its own."""
 
-    def __init__(self, folder: Path, *flags: str, sandbox: bool = True) -> None:
+    def __init__(self, folder: Path, *flags: str, sandbox: bool = True, flower: bool = False) -> None:
         self.folder = folder
-        self.flags = [*(["--sandbox"] if sandbox else []), *flags]
+        self.flags = [*(["--sandbox"] if sandbox else []), *([] if flower else ["--no-flower"]), *flags]
         self.data_dir = folder / "d"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MEDIAJOBS_")}
         self.environment = {**clean, "MEDIAJOBS_DATA_DIR": str(self.data_dir), "COLUMNS": "80"}
@@ -50,7 +50,7 @@ class Stack:
     def start(self, **environment: str) -> None:
         with self.log.open("wb") as log:
             self.process = subprocess.Popen(
-                [MEDIAJOBS, "up", "--no-flower", "--port", "0", *self.flags],
+                [MEDIAJOBS, "up", "--port", "0", *self.flags],
                 env={**self.environment, **environment},
                 cwd=self.folder,
                 stdout=log,

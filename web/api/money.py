@@ -80,7 +80,7 @@ def costs(
     by: Annotated[By, Query(description="A row for each.")] = "day",
     batch: Annotated[str | None, Query(description="Of this batch alone (name or id).")] = None,
 ) -> list[shapes.Cost]:
-    """What was spent, by the record of every request."""
+    """What was spent."""
     conn = database.connection()
     batch_id = report.find_batch(conn, batch) if batch is not None else None
     return [shapes.Cost.model_validate(each) for each in read_costs(conn, by, batch_id=batch_id)]

@@ -274,7 +274,6 @@ class Cost(Shape):
     """`possibly`: what lost answers would add if all of them were charged."""
 
     subject: str = Field(examples=["2026-11-30"])
-    jobs: int
     requests: int
     cost: Usd
     possibly: Usd

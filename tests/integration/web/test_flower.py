@@ -11,13 +11,15 @@ from types import SimpleNamespace
 import httpx
 import pytest
 from sqlalchemy import Engine, text
+from sqlalchemy.orm import Session
 
 from sandbox.child import die_with_parent
 from sandbox.valkey import free_port
 from tests.support.stack import wait_until
 from web.access import COOKIE
-from web.flower import with_link
+from web.flower import reader
 from worker.keys import Role
+from worker.producer import Row, insert_rows
 from worker.settings import Settings
 
 SHUTDOWN = "/api/worker/shutdown/nobody"
@@ -87,16 +89,31 @@ def test_without_keys_this_machine_alone_is_let_in(config: Settings, tmp_path: P
         assert there.get("/workers").status_code == 401
 
 
-LINKS = {
-    "one job": ("([17], 'image', 'glm-image')", "image by glm-image: job 17 http://d/jobs/17"),
-    "several": ("([17, 18], 'image', 'm')", "image by m: jobs 17, 18 http://d/jobs/17"),
-    "too many to be told": ("([17, 18, ...], 'video', 'm')", "video by m: jobs 17, 18, ... http://d/jobs/17"),
-    "a tick": ("()", "()"),
-    "a schedule's run": ("(3, '2026-11-26T02:00:00+00:00', 'talks')", "(3, '2026-11-26T02:00:00+00:00', 'talks')"),
-    "nothing": (None, None),
-}
+KWARGS = {
+    "one job": ("{{'job_ids': [{0}], 'kind': 'image', 'model': 'm'}}", "job {0} of batch {1} b: image by m"),
+    "several": ("{{'job_ids': [{0}, 18], 'kind': 'image', 'model': 'm'}}", "jobs {0}, 18 of batch {1} b: image by m"),
+    "too many to be told": (
+        "{{'job_ids': [{0}, 18, ...], 'kind': 'video', 'model': 'm'}}", "jobs {0}, 18, ... of batch {1} b: video by m"
+    ),
+    "of no batch": ("{{'job_ids': [0], 'kind': 'image', 'model': 'm'}}", "job 0: image by m"),
+    "a tick": ("{{}}", "()"),
+    "a schedule's run": (
+        "{{'schedule_id': 3, 'tick': '2026-11-26T02:00:00+00:00', 'schedule': 'talks'}}",
+        "schedule talks, its run of 2026-11-26T02:00:00+00:00",
+    ),
+}  # fmt: skip
 
 
-@pytest.mark.parametrize(("args", "shown"), LINKS.values(), ids=LINKS)
-def test_arguments_lead_to_the_dashboard(args: str | None, shown: str | None) -> None:
-    assert with_link(SimpleNamespace(args=args), "http://d").args == shown
+@pytest.mark.parametrize(("kwargs", "shown"), KWARGS.values(), ids=KWARGS)
+def test_arguments_name_jobs_and_their_batch(kwargs: str, shown: str, engine: Engine) -> None:
+    with Session(engine) as session:
+        rows = [Row(row=1, args={"model": "cogview-4-250304", "prompt": "a fox"})]
+        job_ids: list[int] = []
+        batch = insert_rows(session, "b", "image", rows, job_ids=job_ids).batch_id
+        session.commit()
+    task = SimpleNamespace(args="()", kwargs=kwargs.format(*job_ids))
+    assert reader(engine)(task).args == shown.format(*job_ids, batch)
+
+
+def test_a_message_without_arguments_is_left_as_it_is(engine: Engine) -> None:
+    assert reader(engine)(SimpleNamespace(args=None, kwargs=None)).args is None

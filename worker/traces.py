@@ -1,8 +1,7 @@
 """OpenTelemetry spans of jobs that ended, from the producer to the stored output.
 
 They are made of the record, when the life of a job is over: no process has to live through it, a
-kill -9 leaves no gap, and the way of a call carries no weight for it. Ids follow from the record
-too, so that a life that is sent twice is the same one.
+kill -9 leaves no gap, and the way of a call carries no weight for it. Ids follow from the record too.
 """
 
 import logging

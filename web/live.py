@@ -8,10 +8,13 @@ import asyncio
 import logging
 import time
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import SQLAlchemyError
+
+from web.problems import ProblemError
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +37,7 @@ class Follower:
 
     pending: dict[int, str] = field(default_factory=dict)
     away: bool = False
+    gone: bool = False
     news: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -75,6 +79,8 @@ class Hub:
                     yield ": nothing new\n\n"
                     continue
                 follower.news.clear()
+                if follower.gone:
+                    return
                 if follower.away:
                     yield AWAY
                 else:
@@ -90,39 +96,62 @@ class Hub:
             self._hurry.clear()
             began = time.monotonic()
             looked = dict(self._topics)
-            found = await asyncio.to_thread(self._look, looked)
+            found, gone = await asyncio.to_thread(self._look, looked)
             for key, topic in looked.items():
-                self._tell(topic, found.get(key))
+                if key in gone:
+                    self._end(topic)
+                else:
+                    self._tell(topic, found.get(key))
             rest = max(self._every_s, REST * (time.monotonic() - began))
             try:  # a new topic need not wait
                 await asyncio.wait_for(self._hurry.wait(), rest)
             except TimeoutError:
                 continue
 
-    def _look(self, topics: Mapping[str, Topic]) -> dict[str, Sequence[str]]:
-        """Render every topic, in one transaction; none where the database is away."""
+    def check(self, render: Render) -> None:
+        """Raise ProblemError where there is no such page. Whether the database is there is for the stream to tell."""
+        with suppress(SQLAlchemyError), self._engine.connect() as conn:
+            render(conn)
+
+    def _look(self, topics: Mapping[str, Topic]) -> tuple[dict[str, Sequence[str]], set[str]]:
+        """What each topic shows now, and those that are there no more; one that fails takes no other along."""
         found: dict[str, Sequence[str]] = {}
+        gone: set[str] = set()
         try:
             with self._engine.connect() as conn:
                 for key, topic in topics.items():
-                    found[key] = topic.render(conn)
+                    try:
+                        found[key] = topic.render(conn)
+                    except ProblemError:
+                        gone.add(key)
+                    except SQLAlchemyError as error:
+                        log.warning("live pages: %s: %s", key, type(error).__name__)
+                        conn.rollback()
+                    except Exception:
+                        log.exception("live pages: a fault of mediajobs: %s", key)
         except SQLAlchemyError as error:
             log.warning("live pages: %s", type(error).__name__)
-        except Exception:
-            log.exception("live pages: a fault of mediajobs")
-        return found
+        return found, gone
+
+    @staticmethod
+    def _end(topic: Topic) -> None:
+        """Such as of a batch that was pruned: whoever asks again is told that it is gone."""
+        for follower in topic.followers:
+            follower.gone = True
+            follower.news.set()
 
     @staticmethod
     def _tell(topic: Topic, parts: Sequence[str] | None) -> None:
-        for follower in topic.followers:
-            follower.away = parts is None
         if parts is None:
             news = topic.followers
+            for follower in news:
+                follower.away = True
         else:
             changed = {place: part for place, part in enumerate(parts) if topic.shown.get(place) != part}
             topic.shown.update(changed)
             for follower in topic.followers:
-                follower.pending.update(changed)
+                follower.pending.update(topic.shown if follower.away else changed)
+                follower.away = False
             news = {each for each in topic.followers if each.pending}
         for follower in news:
             follower.news.set()

@@ -120,6 +120,7 @@ def test_a_model_is_paused_with_a_reason_that_its_jobs_tell_and_goes_on(look: Lo
     page.get_by_label("Reason, for all to see").fill("looking at it")
     page.get_by_role("dialog").get_by_role("button", name="Pause").click()
     look.says(f"{MODEL} is paused")
+    expect(page.get_by_role("button", name="Resume", exact=True)).to_have_text("Resume")  # the focus is on it
     with looking(browser, look.base) as other:  # somebody else, who had the page open
         other.open("/")
         other.says("looking at it")
@@ -210,6 +211,10 @@ def test_a_viewer_logs_in_sees_all_and_is_refused(look: Look, stack: Stack) -> N
         look.click("Now", role="link")
         page.wait_for_url(look.base + "/")
         expect(page.get_by_role("button", name=re.compile("^Pause "))).to_have_count(0)
+        look.click("Log out")
+        page.wait_for_url(look.base + "/login")
+        look.open("/batches")
+        page.wait_for_url(re.compile(r"/login\?"))
         assert all("403" in each for each in look.complaints)
         look.complaints.clear()
     finally:

@@ -1,7 +1,10 @@
 """The stream of a page's changes."""
 
+import asyncio
+
 from fastapi import APIRouter, Depends, Request
 from fastapi.responses import StreamingResponse
+from sqlalchemy import Connection
 
 from web.access import needs
 from web.pages.shell import VIEWS, missing
@@ -16,6 +19,10 @@ async def live(request: Request, name: str, wired: Wired) -> StreamingResponse:
     view, query = VIEWS.get(name), dict(request.query_params)
     if view is None:
         raise missing(f"live page {name!r}")
-    key = f"{name}?{sorted(query.items())}"
-    events = wired.hub.follow(key, lambda conn: view.render(conn, query, wired))
+
+    def render(conn: Connection) -> list[str]:
+        return view.render(conn, query, wired)
+
+    await asyncio.to_thread(wired.hub.check, render)
+    events = wired.hub.follow(f"{name}?{sorted(query.items())}", render)
     return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

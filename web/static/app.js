@@ -54,7 +54,7 @@ function lay(html) {
     if (!old) continue;
     tellTimes(part);
     Idiomorph.morph(old, part, {
-      ignoreActiveValue: true,
+      ignoreActiveValue: Boolean(document.activeElement?.matches("input, textarea, select")),  // a button has none
       callbacks: {beforeAttributeUpdated: (name, node) => !(name === "checked" || (name === "open" && node.tagName === "DETAILS"))},
     });
   }

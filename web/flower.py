@@ -149,7 +149,7 @@ def reader(engine: Engine) -> Callable[[Any], Any]:
     def told(task: Any) -> Any:
         if run := RUN.match(str(task.kwargs)):
             task.args = f"schedule {run[2]}, its run of {run[1]}"
-        if found := JOBS.match(str(task.kwargs)):
+        elif found := JOBS.match(str(task.kwargs)):
             first, more, kind, model = found.groups()
             batch = ""
             with suppress(SQLAlchemyError):  # shown without it while the database is away

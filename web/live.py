@@ -108,8 +108,10 @@ class Hub:
             except TimeoutError:
                 continue
 
-    def check(self, render: Render) -> None:
+    def check(self, key: str, render: Render) -> None:
         """Raise ProblemError where there is no such page. Whether the database is there is for the stream to tell."""
+        if key in self._topics:
+            return  # it is looked at already
         with suppress(SQLAlchemyError), self._engine.connect() as conn:
             render(conn)
 

@@ -9,7 +9,10 @@ from sqlalchemy import Connection, text
 By = Literal["day", "model", "kind", "batch"]
 #: What a row is about, as SQL: of the sums, and of a request whose answer was lost. Days are UTC's.
 SUBJECTS: dict[By, tuple[str, str]] = {
-    "day": ("to_char({at} at time zone 'UTC', 'YYYY-MM-DD')",) * 2,
+    "day": (
+        "to_char(t.at at time zone 'UTC', 'YYYY-MM-DD')",
+        "to_char(a.sent_at at time zone 'UTC', 'YYYY-MM-DD')",
+    ),
     "model": ("t.model", "j.model"),
     "kind": ("t.kind", "j.kind"),
     "batch": (
@@ -48,5 +51,5 @@ class Cost:
 def costs(conn: Connection, by: By, *, batch_id: int | None = None) -> list[Cost]:
     """All costs, or a batch's: from the tallies, which ten million requests make no longer, and no prune shorter."""
     sums, requests = SUBJECTS[by]
-    query = COSTS.format(sums=sums.format(at="t.at"), requests=requests.format(at="a.sent_at"))
-    return [Cost(*row) for row in conn.execute(text(query), {"batch": batch_id})]
+    query = text(COSTS.format(sums=sums, requests=requests))
+    return [Cost(*row) for row in conn.execute(query, {"batch": batch_id})]

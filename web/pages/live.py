@@ -23,6 +23,7 @@ async def live(request: Request, name: str, wired: Wired) -> StreamingResponse:
     def render(conn: Connection) -> list[str]:
         return view.render(conn, query, wired)
 
-    await asyncio.to_thread(wired.hub.check, render)
-    events = wired.hub.follow(f"{name}?{sorted(query.items())}", render)
+    key = f"{name}?{sorted(query.items())}"
+    await asyncio.to_thread(wired.hub.check, key, render)
+    events = wired.hub.follow(key, render)
     return StreamingResponse(events, media_type="text/event-stream", headers={"X-Accel-Buffering": "no"})

@@ -83,17 +83,22 @@ class Door:
         )
 
     def tried(self, conn: Connection, address: str, key: str) -> Holder:
-        """Whose key it is. Raises ProblemError."""
+        """Whose key it is. Raises ProblemError.
+
+        A right key is let in whoever else tried wrong ones from its address, such as that of a proxy which all share:
+        no key can be guessed, so the brake is against noise, and would lock out nobody but those who have one.
+        """
+        holder = keys.holder_of_key(conn, key)
+        if holder is not None:
+            return holder
         if (wait_s := self.throttle.wait_s(address)) > 0:
             raise ProblemError(
-                429, "too_many_tries", f"too many wrong keys from {address}; try again in {wait_s:.0f} s",
+                429, "too_many_tries",
+                f"this key is not known, and there were too many wrong ones from {address}; wait {ceil(wait_s)} s",
                 headers={"Retry-After": str(ceil(wait_s))},
             )  # fmt: skip
-        holder = keys.holder_of_key(conn, key)
-        if holder is None:
-            self.throttle.failed(address)
-            raise ProblemError(401, "wrong_key", "this key is not known", headers={"WWW-Authenticate": "Bearer"})
-        return holder
+        self.throttle.failed(address)
+        raise ProblemError(401, "wrong_key", "this key is not known", headers={"WWW-Authenticate": "Bearer"})
 
 
 def key_in(authorization: str) -> str | None:
@@ -125,8 +130,9 @@ def address_of(request: Request) -> str:
     return request.client.host if request.client else "unknown"
 
 
-def needs(role: Role) -> Callable[[Caller], Caller]:
-    def check(found: Annotated[Caller, Depends(caller)]) -> Caller:
+def needs(role: Role) -> Callable[[Request, Caller], Caller]:
+    def check(request: Request, found: Annotated[Caller, Depends(caller)]) -> Caller:
+        request.state.caller = found  # for the page that says what went wrong
         if not found.role.may(role):
             raise ProblemError(403, "role", f"this takes the role {role}; {found.name!r} is {found.role}")
         return found

@@ -21,6 +21,10 @@ log = logging.getLogger(__name__)
 #: Paths at which no person looks: an error is JSON, and leads to no login.
 FOR_PROGRAMS = ("/api/", "/metrics")
 MOST_TAKEN = 50
+#: In a request of app.js: what it shows of the answer, a dialog or what became of an action.
+PART = "mediajobs-part"
+#: In an answer to app.js: the page to go to.
+GO = "Mediajobs-Go"
 
 
 class ProblemError(Exception):
@@ -41,7 +45,12 @@ def as_response(request: Request, problem: ProblemError) -> Response:
         return JSONResponse(content, problem.status, problem.headers, media_type="application/problem+json")
     if problem.code == "no_key":
         return to_login(request)
-    response = page("problem.html", status=problem.status, title=title, detail=problem.detail)
+    if part := request.headers.get(PART):  # asked for by a script: a page within the page would be no answer
+        template = "actions/refused.html" if part == "dialog" else "actions/told.html"
+        response = page(template, status=problem.status, message=problem.detail, bad=True)
+    else:
+        known = {"caller": caller, "here": ""} if (caller := getattr(request.state, "caller", None)) else {}
+        response = page("problem.html", status=problem.status, title=title, detail=problem.detail, **known)
     response.headers.update(problem.headers)
     return response
 
@@ -50,6 +59,8 @@ def to_login(request: Request) -> Response:
     """A browser that is to log in comes back to the page that it wanted; a part of a page, to the page."""
     if "hx-request" in request.headers:
         return Response(status_code=401, headers={"HX-Redirect": "/login"})
+    if PART in request.headers:
+        return Response(status_code=401, headers={GO: "/login"})
     wanted = request.url.path + (f"?{request.url.query}" if request.url.query else "")
     return RedirectResponse(f"/login?{urlencode({'next': wanted if request.method == 'GET' else '/'})}", 303)
 

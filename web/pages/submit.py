@@ -9,9 +9,9 @@ from typing import Annotated, BinaryIO, Literal
 from fastapi import APIRouter, Form, Response, UploadFile
 
 from web.access import Operator as MayOperate
-from web.access import Viewer
 from web.database import Database
 from web.pages.actions import amount_of
+from web.problems import GO
 from web.templating import page
 from web.uploads import uploads
 from web.wiring import Wired
@@ -27,7 +27,7 @@ router = APIRouter()
 
 
 @router.get("/submit")
-def form(caller: Viewer) -> Response:
+def form(caller: MayOperate) -> Response:
     kinds = [(name, kind.fields, sorted(kind.models)) for name, kind in sorted(KINDS.items())]
     return page("submit.html", caller=caller, here="/submit", kinds=kinds)
 
@@ -78,7 +78,7 @@ def submit(
         return refused(str(error).removesuffix("; nothing was enqueued"), sieve)
     database.commit()
     response = page("actions/told.html", message=f"{added.added:,} jobs enqueued.", bad=False)
-    response.headers["Mediajobs-Go"] = f"/batches/{added.batch_id}"
+    response.headers[GO] = f"/batches/{added.batch_id}"
     return response
 
 

@@ -77,8 +77,15 @@ addEventListener("pagehide", leaveLive);
 // -- Dialogs: what an action would do is shown before it is done ---------------------------------------------------
 const dialog = $("#dialog");
 
+function goes(answer) {  // to where the answer says: the page of what was made, or the login
+  const target = answer.headers.get("Mediajobs-Go");
+  if (target) location.assign(target);
+  return Boolean(target);
+}
+
 async function openDialog(url) {
   const answer = await fetch(url, {headers: {"Mediajobs-Part": "dialog"}});
+  if (goes(answer)) return;
   dialog.innerHTML = await answer.text();
   dialog.className = $("[data-big]", dialog) ? "big" : "";
   htmx.process(dialog);
@@ -95,9 +102,9 @@ async function send(form, submitter) {
     const plain = form.enctype !== "multipart/form-data";
     const answer = await fetch(form.action, {
       method: "POST", body: plain ? new URLSearchParams(data) : data, headers: {"Mediajobs-Part": "action"},
-    });
-    const target = answer.headers.get("Mediajobs-Go");
-    if (answer.ok && target) { location.assign(target); return; }
+    }).catch(() => null);
+    if (!answer) { toast(NO_ANSWER); return; }
+    if (goes(answer)) return;
     const html = await answer.text();
     const place = form.dataset.result && $(form.dataset.result);
     if (place) { place.innerHTML = html; htmx.process(place); return; }
@@ -109,6 +116,7 @@ async function send(form, submitter) {
   }
 }
 
+const NO_ANSWER = '<div class="notice bad">The server did not answer. Load the page again to see whether it was done.</div>';
 let toastTimer;
 function toast(html) {
   const place = $("#toast");

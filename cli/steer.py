@@ -11,20 +11,19 @@ from sqlalchemy.orm import Session
 
 from cli.main import WRONG_USE
 from cli.options import BUDGET, F, data_dir_option, dollars, operator, session, table
-from models.limit import ACCOUNT, CUT
+from models.limit import ACCOUNT
 from models.money import DAY, Scope
 from worker import reasons, report
 from worker.costs import SUBJECTS, By
 from worker.costs import costs as read_costs
 from worker.fields import parse_time
-from worker.kinds import KINDS_OF
+from worker.operating import doubt, published
 from worker.waiting import why
 
 
-def warn_unknown(model: str) -> None:
-    """Providers add models, and people mistype them."""
-    if model not in (ACCOUNT, CUT) and model not in KINDS_OF:
-        click.echo(f"warning: model {model!r} is not known here; is it spelt right?", err=True)
+def warn(doubt: str | None) -> None:
+    if doubt:
+        click.echo(f"warning: {doubt}", err=True)
 
 
 @click.command()
@@ -38,10 +37,10 @@ def pause(model: str, *, until: str | None, reason: str) -> None:
         seconds = (parse_time(until) - datetime.now(UTC)).total_seconds() if until else None
     except ValueError as error:
         raise click.UsageError(f"--until: {error}") from None
-    warn_unknown(model)
     if seconds is not None and seconds <= 0:
         raise click.UsageError(f"--until {until} is over already")
     with operator() as acting:
+        warn(doubt(acting.session.connection(), model))
         acting.pause(model, reason=reason, for_s=seconds)
         acting.session.commit()
     click.echo(f"paused {'everything' if model == ACCOUNT else model}; calls under way are not cut off")
@@ -65,7 +64,7 @@ def resume(model: str) -> None:
 @click.pass_context
 @data_dir_option
 def limits(context: click.Context) -> None:
-    """Show what each model may do at once; `limits set` changes it."""
+    """Show what each model may do at once; `limits set` and `limits rm` change it."""
     if context.invoked_subcommand:
         return
     with session() as database:
@@ -99,8 +98,8 @@ def set_limit(model: str, *, concurrency: int | None, start: int | None, per_min
     """
     if concurrency is None and start is None and per_minute is None:
         raise click.UsageError("say --concurrency, --start or --per-minute")
-    warn_unknown(model)
     with operator() as acting:
+        warn(doubt(acting.session.connection(), model))
         try:
             now = acting.set_limit(model, concurrency=concurrency, start=start, per_minute=per_minute)
         except ValueError as error:
@@ -108,6 +107,27 @@ def set_limit(model: str, *, concurrency: int | None, start: int | None, per_min
         acting.session.commit()
     rate = f"{now.per_minute} calls a minute at most" if now.per_minute else "no limit of calls a minute"
     click.echo(f"{model}: {now.learned} at once now, {now.concurrency} at most; {rate}")
+
+
+@limits.command("rm")
+@click.argument("model")
+@data_dir_option
+def remove_limit(model: str) -> None:
+    """Take away what was set and learned for MODEL: its published limit holds.
+
+    A model that no job has is forgotten altogether, its pause too.
+    """
+    with operator() as acting:
+        done = acting.remove_limit(model)
+        acting.session.commit()
+    match done:
+        case None:
+            click.echo(f"mediajobs: no limit is known for {model}; `mediajobs limits` lists them", err=True)
+            sys.exit(WRONG_USE)
+        case "forgotten":
+            click.echo(f"{model} is forgotten: no job has it")
+        case "reset":
+            click.echo(f"{model}: {published(model)} at once at most, as published; fewer where less is borne")
 
 
 def scope_of(database: Session, batch: str | None, model: str | None, *, day: bool) -> Scope:
@@ -156,7 +176,9 @@ def budget(context: click.Context) -> None:
 def set_budget(amount: Decimal, *, batch: str | None, model: str | None, day: bool) -> None:
     """Allow AMOUNT US dollars; what was spent before counts."""
     with operator() as acting:
-        state = acting.set_budget(scope_of(acting.session, batch, model, day=day), amount)
+        scope = scope_of(acting.session, batch, model, day=day)
+        warn(doubt(acting.session.connection(), model) if model is not None else None)
+        state = acting.set_budget(scope, amount)
         acting.session.commit()
     click.echo(f"{state.name}: {dollars(state.amount)}, of which {dollars(state.spent)} is spent")
 

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, Literal
 
 from sqlalchemy import Connection, Row, text
 
@@ -50,8 +50,14 @@ ADD_LIMITS = text("""
 """)
 
 
+#: Any number that is not used for another lock; the second is of the model.
+NAMED_LOCK = 7_236_517
+NAME = text("select pg_advisory_xact_lock_shared(:key, hashtext(:model))")
+
+
 def add_limit(conn: Connection, model: str, *, concurrency: int, slot_scope: str) -> None:
-    """Make the limit of a model that was not seen before."""
+    """Make the limit of a model that was not seen before. Until the transaction ends nobody forgets it."""
+    conn.execute(NAME, {"key": NAMED_LOCK, "model": model})
     conn.execute(ADD_LIMITS, {"model": model, "concurrency": concurrency, "slot_scope": slot_scope})
 
 
@@ -85,6 +91,28 @@ def set_limit(
     level = start or concurrency or found.learned
     values = {"model": model, "concurrency": ceiling, "learned": min(level, ceiling), "per_minute": per_minute}
     return conn.execute(SET, {**values, "anew": bool(concurrency or start)}).one()
+
+
+# Whoever enqueues a job of it names it first: none is on its way when it is forgotten. Tallies know of every job.
+FORGET_LOCK = text("select pg_advisory_xact_lock(:key, hashtext(:model))")
+FORGET = text("delete from limits where model = :model and not exists (select from tallies where model = :model)")
+RESET = text("""
+    update limits set
+        highest = greatest(highest, concurrency), concurrency = :concurrency, learned = :concurrency, good = null,
+        refused = null, patience = 0, learned_at = now(), per_minute = null
+    where model = :model
+""")
+
+
+def forget(conn: Connection, model: str, *, concurrency: int) -> Literal["forgotten", "reset"] | None:
+    """Forget the limit of a model that no job has; of one that is used, only what was set and learned of it.
+
+    None if there is none.
+    """
+    conn.execute(FORGET_LOCK, {"key": NAMED_LOCK, "model": model})
+    if conn.execute(FORGET, {"model": model}).rowcount:
+        return "forgotten"
+    return "reset" if conn.execute(RESET, {"model": model, "concurrency": concurrency}).rowcount else None
 
 
 # The account's row is read in subqueries, not locked: only a probe needs a lock that all models share.

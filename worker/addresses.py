@@ -12,6 +12,8 @@ SETTING = "MEDIAJOBS_WEBHOOK_ALLOW"
 #: Gateways from IPv6 to IPv4 by address alone.
 NAT64 = IPv6Network("64:ff9b::/96")
 MAX_URL_CHARS = 2000
+#: A host that ends so is no name: some resolvers take it for an address, such as 2130706433 for 127.0.0.1.
+NUMBER = re.compile(r"(^|\.)(\d+|0x[0-9a-f]*)$", re.IGNORECASE)
 
 
 def networks(given: str) -> tuple[Network, ...]:
@@ -69,13 +71,20 @@ def url_problem(url: str, parts: SplitResult, port: int | None) -> str | None:
         return "names no host"
     if parts.username is not None or parts.password is not None:
         return "has a user in it; put a secret into the path instead"
+    if NUMBER.search(parts.hostname.rstrip(".")) and not is_address(parts.hostname):
+        return f"has a number as its host, {parts.hostname}; write the address in full, such as 192.0.2.7"
     if len(url) > MAX_URL_CHARS or any(char.isspace() or not char.isprintable() for char in url):
         return f"has a space in it, or more than {MAX_URL_CHARS} characters"
     return None
 
 
-def literal_refusal(host: str, allowed: Sequence[Network]) -> str | None:
+def is_address(host: str) -> bool:
     try:
-        return refusal(host, allowed)
-    except ValueError:  # a name
-        return None
+        ip_address(host.partition("%")[0])
+    except ValueError:
+        return False
+    return True
+
+
+def literal_refusal(host: str, allowed: Sequence[Network]) -> str | None:
+    return refusal(host, allowed) if is_address(host) else None  # of a name it is asked when it is looked up

@@ -4,13 +4,14 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from difflib import get_close_matches
 from typing import Any, Literal
 
-from sqlalchemy import Row, text
+from sqlalchemy import Connection, Row, text
 from sqlalchemy.orm import Session
 
 from models import money, outbox, slots
-from models.limit import ACCOUNT
+from models.limit import ACCOUNT, CUT
 from models.money import Scope
 from worker import actions, keys, reasons, scheduling, submission
 from worker.actions import Counts, Selection
@@ -99,13 +100,20 @@ class Operator:
         """As `slots.set_limit`; a model that was not used yet gets a limit."""
         conn = self.session.connection()
         kind = next(iter(KINDS_OF.get(model, [])), None)
-        at_once = kind.concurrency(model) if kind else ASSUMED_CONCURRENCY
         # Until a job tells an unknown model's kind: a slot that is held until the task ends is held long enough.
-        slots.add_limit(conn, model, concurrency=at_once, slot_scope=kind.slot_scope if kind else "task")
+        slots.add_limit(conn, model, concurrency=published(model), slot_scope=kind.slot_scope if kind else "task")
         now = slots.set_limit(conn, model, concurrency=concurrency, start=start, per_minute=per_minute)
         self.note("set limit", model_named(model), concurrency=concurrency, start=start, per_minute=per_minute)
         kick_after_commit(self.session)
         return now
+
+    def remove_limit(self, model: str) -> Literal["forgotten", "reset"] | None:
+        """As `slots.forget`: the published limit holds from then on."""
+        done = slots.forget(self.session.connection(), model, concurrency=published(model))
+        if done:
+            self.note("remove limit", model_named(model))
+            kick_after_commit(self.session)
+        return done
 
     def call(self, endpoint: str, price: Price | None) -> None:
         """Note that an endpoint is called once, outside of any job, and what one call costs (US dollars), if known."""
@@ -221,6 +229,21 @@ class Operator:
     def note(self, action: str, subject: str | None = None, **more: Any) -> None:
         """An entry of something that is done elsewhere in this transaction."""
         note(self.session.connection(), self.by, action, subject, **more)
+
+
+def published(model: str) -> int:
+    """Calls or tasks at once, by the provider's word or, of a model that is not known, by ours."""
+    kind = next(iter(KINDS_OF.get(model, [])), None)
+    return kind.concurrency(model) if kind else ASSUMED_CONCURRENCY
+
+
+def doubt(conn: Connection, model: str) -> str | None:
+    """A warning about a model that nobody has named before: providers add models, and people mistype them."""
+    used = reasons.model_states(conn)
+    if model in {ACCOUNT, CUT, *KINDS_OF, *used}:
+        return None
+    near = get_close_matches(model, KINDS_OF, n=1) or get_close_matches(model, used, n=1)
+    return f"no kind and no job has the model {model!r}; " + (f"is it {near[0]!r}?" if near else "is it spelt right?")
 
 
 def model_named(model: str) -> str:

@@ -17,6 +17,7 @@ from web.problems import ProblemError
 from worker import reasons, report
 from worker.costs import By
 from worker.costs import costs as read_costs
+from worker.operating import doubt
 from worker.waiting import BudgetState
 
 router = APIRouter(tags=["money"])
@@ -25,10 +26,10 @@ Of = Annotated[Literal["batch", "model", "day"], Path(description="What the budg
 Subject = Annotated[str, Path(max_length=200, description="The batch's name or id, the model's name; - for the day.")]
 
 
-def budget_of(scope: Scope, state: BudgetState) -> shapes.Budget:
+def budget_of(scope: Scope, state: BudgetState, warning: str | None = None) -> shapes.Budget:
     return shapes.Budget(
         scope=scope[0], subject=scope[1], name=state.name, amount=state.amount, spent=state.spent,
-        reserved=state.reserved, left=state.left,
+        reserved=state.reserved, left=state.left, warning=warning,
     )  # fmt: skip
 
 
@@ -60,8 +61,9 @@ def set_budget(doing: Doing, caller: Admin, of: Of, subject: Subject, asked: Set
     """Set a budget, or change it. A job that would pass it waits; nothing fails."""
     scope = scope_of(doing.session, of, subject)
     state = doing.operator(caller).set_budget(scope, asked.amount)
+    warning = doubt(doing.session.connection(), subject) if of == "model" else None
     doing.session.commit()
-    return budget_of(scope, state)
+    return budget_of(scope, state, warning)
 
 
 @router.delete("/budgets/{of}/{subject}", status_code=204, response_class=Response)

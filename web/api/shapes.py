@@ -11,6 +11,7 @@ from worker.keys import Role
 
 Item = TypeVar("Item")
 #: A number in JSON; exact in Python.
+Warned = Annotated[str | None, Field(description="What is odd about it, such as a model that nothing is known of.")]
 Usd = Annotated[
     Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number", "description": "US dollars"})
 ]
@@ -240,6 +241,7 @@ class Limit(Shape):
     paused_until: datetime | None
     #: The pause's time is over, and one job looks whether it goes on.
     probing: bool
+    warning: Warned = None
 
 
 class Limits(Shape):
@@ -256,6 +258,7 @@ class Paused(Shape):
     model: str
     reason: str | None
     until: datetime | None
+    warning: Warned = None
 
 
 class Budget(Shape):
@@ -268,6 +271,7 @@ class Budget(Shape):
     spent: Usd
     reserved: Usd
     left: Usd
+    warning: Warned = None
 
 
 class Cost(Shape):

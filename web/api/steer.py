@@ -15,6 +15,7 @@ from web.database import Database
 from web.problems import ProblemError
 from worker import reasons
 from worker.fields import parse_time
+from worker.operating import doubt
 from worker.waiting import ModelState
 
 router = APIRouter(tags=["limits"])
@@ -29,7 +30,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(extra="forbid")
 
 
-def limit_of(state: ModelState) -> shapes.Limit:
+def limit_of(state: ModelState, warning: str | None = None) -> shapes.Limit:
     return shapes.Limit(
         model=state.model,
         in_use=state.in_use,
@@ -39,6 +40,7 @@ def limit_of(state: ModelState) -> shapes.Limit:
         pause_reason=state.pause_reason,
         paused_until=state.paused_until,
         probing=state.probing,
+        warning=warning,
     )
 
 
@@ -69,12 +71,22 @@ def set_limit(doing: Doing, caller: Admin, model: Model, asked: SetLimit) -> sha
         raise ProblemError(422, "invalid_request", "the account has no limit of its own; name a model")
     if asked == SetLimit():
         raise ProblemError(422, "invalid_request", "say concurrency, start or per_minute")
+    warning = doubt(doing.session.connection(), model)
     try:
         doing.operator(caller).set_limit(model, **asked.model_dump())
     except ValueError as error:
         raise ProblemError(422, "invalid_request", str(error)) from None
     doing.session.commit()
-    return limit_of(reasons.model_states(doing.session.connection())[model])
+    return limit_of(reasons.model_states(doing.session.connection())[model], warning)
+
+
+@router.delete("/limits/{model}", status_code=204, response_class=Response)
+def remove_limit(doing: Doing, caller: Admin, model: Model) -> None:
+    """Take away what was set and learned: the published limit holds. A model that no job has is forgotten."""
+    done = doing.operator(caller).remove_limit(model) if model != ACCOUNT else None
+    doing.session.commit()
+    if done is None:
+        raise ProblemError(404, "unknown_model", f"no limit is known for {model}")
 
 
 class Pause(Asked):
@@ -99,8 +111,9 @@ def pause(doing: Doing, caller: Operator, model: ModelOrAccount, asked: Pause) -
             for_s = float(left.scalar_one())
             if for_s <= 0:
                 raise ProblemError(422, "invalid_request", f"until: {asked.until.isoformat()} is over already")
+        warning = doubt(doing.session.connection(), model)
         doing.operator(caller).pause(model, reason=asked.reason, for_s=for_s)
-        return shapes.Paused(model=model, reason=asked.reason, until=asked.until)
+        return shapes.Paused(model=model, reason=asked.reason, until=asked.until, warning=warning)
 
     return doing.once(caller, asked.model_dump_json(), do)
 

@@ -14,11 +14,16 @@ from web.pages import (
     now,
     outputs,
     schedules,
+    steering,
     submit,
     wall,
     webhooks,
 )
 
+PAGES = (
+    audit, now, batches, wall, jobs, job, outputs, schedules, costs, webhooks, submit, actions, steering, live, login,
+)  # fmt: skip
+
 router = APIRouter(include_in_schema=False)
-for each in (audit, now, batches, wall, jobs, job, outputs, schedules, costs, webhooks, submit, actions, live, login):
+for each in PAGES:
     router.include_router(each.router)

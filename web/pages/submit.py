@@ -10,7 +10,7 @@ from fastapi import APIRouter, Form, Response, UploadFile
 
 from web.access import Operator as MayOperate
 from web.database import Database
-from web.pages.actions import amount_of
+from web.pages.steering import amount_of
 from web.problems import GO
 from web.templating import page
 from web.uploads import uploads

@@ -43,6 +43,7 @@ ROLES = {
     "POST /webhooks": Role.ADMIN,
     "DELETE /webhooks/{webhook}": Role.ADMIN,
     "PUT /limits/{model}": Role.ADMIN,
+    "DELETE /limits/{model}": Role.ADMIN,
     "PUT /budgets/{of}/{subject}": Role.ADMIN,
     "DELETE /budgets/{of}/{subject}": Role.ADMIN,
     "GET /keys": Role.ADMIN,
@@ -212,6 +213,18 @@ def test_limits_and_pauses(api: Api) -> None:
     assert api.post("/limits/none/resume", status=404)["code"] == "unknown_model"
     assert api.ask("PUT", f"/limits/{IMAGE}", json={}).status_code == 422
     assert api.ask("PUT", f"/limits/{IMAGE}", json={"concurrency": 2, "start": 5}).status_code == 422
+    assert api.ask("DELETE", f"/limits/{IMAGE}").status_code == 204
+    assert api.get("/limits")["items"][0]["per_minute"] is None
+
+
+def test_a_model_that_nobody_knows_is_warned_of(api: Api) -> None:
+    wrong = IMAGE.replace("view", "veiw")
+    assert IMAGE in api.post(f"/limits/{wrong}/pause", {})["warning"]
+    assert IMAGE in api.ask("PUT", f"/budgets/model/{wrong}0", json={"amount": 1}).json()["warning"]
+    assert api.post(f"/limits/{IMAGE}/pause", {})["warning"] is None
+    assert api.ask("DELETE", f"/limits/{wrong}").status_code == 204
+    assert [each["model"] for each in api.get("/limits")["items"]] == [IMAGE]
+    assert api.ask("DELETE", f"/limits/{wrong}").json()["code"] == "unknown_model"
 
 
 def test_budgets(api: Api) -> None:

@@ -51,6 +51,11 @@ BAD_URLS = {
     "https://x.example/a b": "has a space in it",
     "https://x.example/" + "a" * 2000: "2000 characters",
     "http://127.0.0.1:5678/hook": "leads nowhere public: 127.0.0.1 is no public address",
+    "http://2130706433/": "has a number as its host, 2130706433",
+    "http://0x7f000001/": "has a number as its host",
+    "http://127.1/": "has a number as its host",
+    "http://0177.0.0.1:80/x": "has a number as its host",
+    "http://127.1./": "has a number as its host",
     "http://[::ffff:10.0.0.1]/hook": "MEDIAJOBS_WEBHOOK_ALLOW=10.0.0.1 would allow it",
 }
 

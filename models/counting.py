@@ -70,7 +70,7 @@ def counts(conn: Connection, batches: Collection[int] | None = None) -> Sequence
 
 ENDED = text(f"""
     select date_bin(cast(:span as interval), at, cast(:origin as timestamptz)) as at, model, piece, state,
-        cast(sum(came) as bigint) as jobs
+        cast(sum(came) as bigint) as jobs, min(at) as first
     from tallies
     where at >= :origin and state in ({FINISHED}) and (cast(:batch as bigint) is null or batch_id = :batch)
     group by 1, 2, 3, 4 having sum(came) <> 0 order by 1
@@ -78,5 +78,8 @@ ENDED = text(f"""
 
 
 def ended(conn: Connection, *, origin: datetime, span: str, batch: int | None = None) -> Sequence[Any]:
-    """What ended since `origin`, in spans from there on: rows of at, model, piece, state, jobs."""
+    """What ended since `origin`, in spans from there on: rows of at, model, piece, state, jobs, first.
+
+    `first`: when the first of them ended, to the precision of tallies.
+    """
     return conn.execute(ENDED, {"origin": origin, "span": span, "batch": batch}).all()

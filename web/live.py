@@ -26,6 +26,9 @@ SILENCE_S = 15.0
 #: Then the browser asks again, and it is looked at anew who asks.
 LIFE_S = 300.0
 
+#: Different pages that are followed at once: each is one more to look at. Many dashboards of one page are one.
+MOST_TOPICS = 200
+
 #: Renders the parts of a page, each with an id of its own.
 Render = Callable[[Connection], Sequence[str]]
 AWAY = "event: away\ndata: \n\n"
@@ -112,6 +115,8 @@ class Hub:
         """Raise ProblemError where there is no such page. Whether the database is there is for the stream to tell."""
         if key in self._topics:
             return  # it is looked at already
+        if len(self._topics) >= MOST_TOPICS:
+            raise ProblemError(503, "too_many_pages", "too many different pages are followed; this one stands still")
         with suppress(SQLAlchemyError), self._engine.connect() as conn:
             render(conn)
 

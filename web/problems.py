@@ -15,6 +15,7 @@ from web.templating import page
 from worker.producer import KeyTakenError
 from worker.report import UnknownBatchError
 from worker.scheduling import BadFieldError, UnknownScheduleError
+from worker.wording import explain
 
 log = logging.getLogger(__name__)
 
@@ -71,7 +72,7 @@ def problem_of(error: Exception) -> ProblemError:
         case ProblemError():
             return error
         case UnknownBatchError():
-            return ProblemError(404, "unknown_batch", str(error))
+            return ProblemError(404, "unknown_batch", f"no batch has the name or id {error.given!r}")
         case UnknownScheduleError():
             return ProblemError(404, "unknown_schedule", f"there is no schedule {error.name!r}")
         case BadFieldError():
@@ -80,7 +81,9 @@ def problem_of(error: Exception) -> ProblemError:
             taken = [{"row": row, "key": key} for row, key in error.taken[:MOST_TAKEN]]
             return ProblemError(409, "key_taken", f"{error}; nothing was enqueued", taken=taken)
         case RequestValidationError():
-            errors = [{"field": ".".join(map(str, each["loc"])), "message": each["msg"]} for each in error.errors()]
+            errors = [
+                {"field": ".".join(map(str, each["loc"])), "message": explain(each)[1]} for each in error.errors()
+            ]
             said = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
             return ProblemError(422, "invalid_request", said, errors=errors)
         case HTTPException():

@@ -83,13 +83,26 @@ def read(
     number = 0
     for each in records(file, form):
         number += 1
-        record = from_openai(each, kind) if form == "openai" and isinstance(each, Record) else each
+        record = each
+        if isinstance(each, Record):
+            if form == "openai":
+                record = from_openai(each, kind)
+            elif form == "jsonl" and looks_like_openai(each.fields):
+                record = Problem(each.row, each.line, "custom_id", OPENAI)
         if isinstance(record, Problem):
             yield record
             continue
         yield from checked(record, kind, folder, model, keys)
     if not number:
         raise ManifestError("the file has no rows")
+
+
+#: No kind has such fields.
+OPENAI = "is of a request to OpenAI's Batch API; if the file is one of those, say so: its format is `openai`"
+
+
+def looks_like_openai(fields: dict[str, Any]) -> bool:
+    return {"custom_id", "url", "body"} <= fields.keys()
 
 
 def from_openai(record: Record, kind: Kind | None) -> Record | Problem:

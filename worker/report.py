@@ -18,6 +18,7 @@ class UnknownBatchError(Exception):
     """No batch has this name or id."""
 
     def __init__(self, given: str) -> None:
+        self.given = given
         super().__init__(f"no batch has the name or id {given!r}; `mediajobs status` counts them all together")
 
 

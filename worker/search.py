@@ -82,7 +82,8 @@ ROWS = text(f"""
         j.attempt as attempts, {COST} as cost, {CHARGED} as possibly_charged, j.model as lane, j.error_code,
         j.error_message, j.created_at, j.dispatched_at, j.finished_at, j.run_at, j.blocked_by, j.estimate, j.parent_id,
         left({SUBJECT}, 300) as subject,
-        extract(epoch from coalesce(j.finished_at, now()) - j.dispatched_at) as took_s
+        case when j.state <> 'queued' then extract(epoch from coalesce(j.finished_at, now()) - j.dispatched_at) end
+            as took_s
     from unnest(cast(:ids as bigint[])) with ordinality as w (id, place)
     join jobs j on j.id = w.id left join batches b on b.id = j.batch_id {FAMILY}
     order by w.place

@@ -135,10 +135,13 @@ class Chosen(Asked):
         return Selection(ids=self.ids, batch=batch, state=self.state, kind=self.kind, model=self.model, code=self.code)
 
 
-def changed(counts: Counts, thrown_away: Preview | None = None) -> shapes.Changed:
+def changed(counts: Counts, allowed: str, thrown_away: Preview | None = None) -> shapes.Changed:
+    """`allowed`: the states in which it can be done."""
+    note = None if counts.total else f"no job was changed: none of those named is {allowed}"
     return shapes.Changed(
-        jobs=counts.total, states=counts.by_state, cost=counts.cost, thrown_away=lost(thrown_away), dry_run=False
-    )
+        jobs=counts.total, states=counts.by_state, cost=counts.cost, note=note, thrown_away=lost(thrown_away),
+        dry_run=False,
+    )  # fmt: skip
 
 
 def lost(found: Preview | None) -> shapes.ThrownAway | None:
@@ -162,7 +165,7 @@ def retry(doing: Doing, caller: Operator, asked: Chosen) -> Response:
         selection = asked.selection(doing.session)
         if asked.dry_run:
             return foreseen(preview(doing.session.connection(), "retry", selection), buys=True)
-        return changed(doing.operator(caller).retry(selection))
+        return changed(doing.operator(caller).retry(selection), "failed or cancelled")
 
     return doing.once(caller, asked.model_dump_json(), do)
 
@@ -181,7 +184,7 @@ def cancel(doing: Doing, caller: Operator, asked: Cancel) -> Response:
         if asked.dry_run:
             return foreseen(found, buys=False, throws_away=not asked.keep_results)
         counts = doing.operator(caller).cancel(selection, keep_result=asked.keep_results)
-        return changed(counts, None if asked.keep_results else found)
+        return changed(counts, "open", None if asked.keep_results else found)
 
     return doing.once(caller, asked.model_dump_json(), do)
 
@@ -193,12 +196,15 @@ class Resolve(Asked):
     )
 
 
+HELD = {"retry": "held", "fail": "held", "wait": "held with a task at the provider"}
+
+
 @router.post("/jobs/resolve", response_model=shapes.Changed)
 def resolve(doing: Doing, caller: Operator, asked: Resolve) -> Response:
     """Decide held jobs, whose outcome is unknown."""
 
     def do() -> shapes.Changed:
         Chosen(ids=asked.ids).selection(doing.session)
-        return changed(doing.operator(caller).resolve(asked.ids, asked.how))
+        return changed(doing.operator(caller).resolve(asked.ids, asked.how), HELD[asked.how])
 
     return doing.once(caller, asked.model_dump_json(), do)

@@ -215,6 +215,8 @@ class Changed(Shape):
     jobs: int = Field(examples=[12])
     states: dict[str, int] = Field(examples=[{"queued": 12}])
     cost: Usd = Field(examples=[0.12])
+    #: Why no job was changed, where none was.
+    note: str | None = None
     #: Only of a cancel.
     thrown_away: "ThrownAway | None" = None
     dry_run: bool = False

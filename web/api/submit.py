@@ -182,6 +182,8 @@ def take_in(
     except (RefusedError, ManifestError) as error:
         doing.session.rollback()
         told = [each.model_dump() for each in problems(sieve)]
+        if not told:
+            raise ProblemError(422, "bad_manifest", str(error)) from None
         raise ProblemError(422, "bad_rows", str(error), bad_rows=len(sieve.bad_rows), problems=told) from None
 
 

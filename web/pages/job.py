@@ -38,15 +38,13 @@ def read(conn: Connection, query: Query, wired: Parts) -> dict[str, Any]:
     if found is None:
         raise missing(f"job {job}")
     now, batch_id = conn.execute(NOW, {"batch": found["batch"]}).one()
-    phases, total_s = reads.phases(found["history"], now)
     token = wired.settings.api_token.get_secret_value()
     last = found["requests"][-1]["request_id"] if found["requests"] else "(made when it is sent)"
     outputs = {each["role"]: each for each in found["outputs"]}
     return {
         "job": found,
         "batch_id": batch_id,
-        "phases": phases,
-        "total_s": total_s,
+        "times": reads.timeline(found["history"], now),
         "final": found["state"] in FINAL,
         "sent": reads.request_of(found["kind"], found["args"], job=job, request_id=last, token=token),
         "answer": reads.answer_of(conn, job, token),

@@ -14,7 +14,8 @@ from worker.reasons import budget_states, facts
 from worker.waiting import FOLLOWS, BudgetState
 
 PAGE = 25
-RATE_S = 120
+#: Seconds that a rate is of; of a batch that is younger, as long as there is one, but not less than the second.
+RATE_S, LEAST_S = 120, 5
 #: Failures that are looked at for their reasons, the newest.
 FAILURES = 2_000
 #: Spans that a batch's chart has, at most.
@@ -24,7 +25,7 @@ SPANS_S = (10, 60, 300, 900, 3600, 21600, 86400)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
-    """`per_s`: what ended of late; `left_s`: at that rate; `ended_at`: when it was last seen to end, where it has."""
+    """`per_s`: what ended of late; `left_s`: at that rate."""
 
     id: int
     name: str
@@ -44,7 +45,10 @@ LIST = text("""
     where id < :before and (cast(:name as text) is null or name ilike :name) order by id desc limit :limit
 """)
 RECENT = text(f"""
-    select batch_id, cast(sum(came) as bigint) as jobs from tallies
+    select batch_id, cast(
+        sum(came) / least(:seconds, greatest(:least, extract(epoch from now() - min(b.created_at)))) as float8
+    ) as per_s
+    from tallies t join batches b on b.id = t.batch_id
     where at >= now() - :seconds * interval '1 second' and not piece and batch_id = any(cast(:batches as bigint[]))
         and state in ({counting.FINISHED})
     group by 1
@@ -76,11 +80,12 @@ def under_way(conn: Connection, *, limit: int) -> list[BatchRow]:
 def rows(conn: Connection, found: Sequence[Any]) -> list[BatchRow]:
     ids = [each.id for each in found]
     stand = by_batch(counting.counts(conn, ids))
-    recent = {row.batch_id: row.jobs for row in conn.execute(RECENT, {"batches": ids, "seconds": RATE_S})}
+    asked = {"batches": ids, "seconds": RATE_S, "least": LEAST_S}
+    recent = {row.batch_id: row.per_s for row in conn.execute(RECENT, asked)}
     return [
         BatchRow(
             id=each.id, name=each.name, created_at=each.created_at, webhook=each.webhook,
-            standing=stand.get(each.id) or Standing(), per_s=recent.get(each.id, 0) / RATE_S,
+            standing=stand.get(each.id) or Standing(), per_s=recent.get(each.id, 0.0),
         )
         for each in found
     ]  # fmt: skip
@@ -103,6 +108,8 @@ class Column:
 class BatchPage:
     row: BatchRow
     at: datetime
+    #: From its submission until it was seen that nothing of it is open.
+    took_s: float | None
     span_s: int
     columns: list[Column]
     #: Reasons of the newest failures, and whether there are more than were looked at.
@@ -115,7 +122,7 @@ class BatchPage:
     newest: list[Any]
 
 
-ONE = text("select id, name, created_at, webhook, now() as now from batches where id = :id")
+ONE = text("select id, name, created_at, webhook, finished_at, now() as now from batches where id = :id")
 REASONS = text("""
     select error_code as code, left(error_message, 240) as message, count(*) as jobs from (
         select error_code, error_message from jobs
@@ -149,6 +156,7 @@ def read(conn: Connection, batch: int) -> BatchPage | None:
     return BatchPage(
         row=row,
         at=found.now,
+        took_s=(found.finished_at - found.created_at).total_seconds() if found.finished_at else None,
         span_s=span_s,
         columns=columns,
         failures=failures,

@@ -31,8 +31,20 @@ class Phase:
     end_s: float | None
 
 
-def phases(history: Sequence[Mapping[str, Any]], now: datetime) -> tuple[list[Phase], float]:
-    """The stays of a job's history, and the seconds from its beginning to its end, or to now. Pure."""
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """The stays of a job's history. `whole_s`: from its beginning to its end, or to now; `took_s`: what they come to,
+
+    which leaves out the time that it lay ended before it was retried.
+    """
+
+    phases: list[Phase]
+    whole_s: float
+    took_s: float
+
+
+def timeline(history: Sequence[Mapping[str, Any]], now: datetime) -> Timeline:
+    """Pure."""
     began = history[0]["at"]
     found: list[Phase] = []
     for step, following in zip(history, [*history[1:], None], strict=True):
@@ -46,7 +58,9 @@ def phases(history: Sequence[Mapping[str, Any]], now: datetime) -> tuple[list[Ph
             found.append(Phase(step["state"], start_s, end_s))
     last = history[-1]
     ended = last["at"] if last["state"] in FINAL else now
-    return found, max((ended - began).total_seconds(), 0.001)
+    whole_s = max((ended - began).total_seconds(), 0.001)
+    took_s = sum((whole_s if each.end_s is None else each.end_s) - each.start_s for each in found)
+    return Timeline(found, whole_s, took_s)
 
 
 @dataclass(frozen=True, slots=True)

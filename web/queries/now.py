@@ -17,8 +17,8 @@ from worker.kinds import KINDS_OF
 from worker.reasons import budget_states, model_states
 from worker.waiting import BudgetState, ModelState, why
 
-#: Seconds that `jobs/s` is an average of.
-RATE_S = 60
+#: Seconds that `jobs/s` is an average of; of what has begun since, as long as it goes on, but not less than the second.
+RATE_S, LEAST_S = 60, 10
 MINUTES = 60
 
 
@@ -94,7 +94,7 @@ def read(conn: Connection) -> Now:
             queued[row.model] += row.jobs
     behind = following(conn)
     lanes = [
-        lane(state, queued[name] - behind.get(name, 0), ended, recent, origin)
+        lane(state, queued[name] - behind.get(name, 0), ended, recent, at=at)
         for name, state in states.items()
         if name != ACCOUNT
     ]
@@ -108,7 +108,7 @@ def read(conn: Connection) -> Now:
         all=standing(counts),
         lanes=sorted(lanes, key=lambda each: (-each.state.in_use, -each.queued, each.state.model)),
         minutes=minutes([row for row in ended if not row.piece], origin),
-        per_s=sum(row.jobs for row in recent if not row.piece) / RATE_S,
+        per_s=rate([row for row in ended if not row.piece], [row for row in recent if not row.piece], at),
         queue_s=queue_s(lanes),
         spent_today=conn.execute(SPENT_TODAY).scalar_one(),
         day=budgets.get(("day", "")),
@@ -133,8 +133,16 @@ def minutes(ended: Sequence[Any], origin: datetime) -> list[Minute]:
     return found
 
 
-def lane(state: ModelState, ready: int, ended: Sequence[Any], recent: Sequence[Any], origin: datetime) -> Lane:
-    own = minutes([row for row in ended if row.model == state.model], origin)
+def rate(ended: Sequence[Any], recent: Sequence[Any], at: datetime) -> float:
+    """Jobs a second of late. What has only begun to end in the last minute is not divided by more than that time."""
+    going_s: float = (at - min((row.first for row in ended), default=at)).total_seconds()
+    jobs: int = sum(row.jobs for row in recent)
+    return jobs / min(max(going_s, LEAST_S), RATE_S)
+
+
+def lane(state: ModelState, ready: int, ended: Sequence[Any], recent: Sequence[Any], *, at: datetime) -> Lane:
+    ended = [row for row in ended if row.model == state.model]
+    own = minutes(ended, at.replace(second=0, microsecond=0) - timedelta(minutes=MINUTES - 1))
     failed = sum(each.of(JobState.FAILED) for each in own)
     done = failed + sum(each.of(JobState.SUCCEEDED) for each in own)
     # Of the account's pause the page tells once, not in each lane.
@@ -143,7 +151,7 @@ def lane(state: ModelState, ready: int, ended: Sequence[Any], recent: Sequence[A
         state=state,
         kinds=[each.name for each in KINDS_OF.get(state.model, [])],
         ready=ready,
-        per_s=sum(row.jobs for row in recent if row.model == state.model) / RATE_S,
+        per_s=rate(ended, [row for row in recent if row.model == state.model], at),
         errors=failed / done if done else None,
         minutes=own,
         reason=reason if reason and (ready or state.pause_reason) and reason != "dispatch" else None,

@@ -5,6 +5,7 @@ const $ = (selector, root = document) => root.querySelector(selector);
 const $$ = (selector, root = document) => [...root.querySelectorAll(selector)];
 
 // -- Times, by the reader's own clock -----------------------------------------------------------------------------
+const DAY = {hourCycle: "h23"};  // one clock on all pages, whatever the reader's country has
 const SPANS = [[86400, "d"], [3600, "h"], [60, "min"], [1, "s"]];
 
 function ago(seconds) {
@@ -19,13 +20,15 @@ function tellTimes(root = document) {
   for (const each of $$("time[data-ago]", root)) {
     const at = new Date(each.dateTime);
     each.textContent = ago((Date.now() - at) / 1000);
-    each.title = at.toLocaleString();
+    each.title = at.toLocaleString([], DAY);
   }
   for (const each of $$("time[data-local]", root)) {
     const at = new Date(each.dateTime);
     const today = at.toDateString() === new Date().toDateString();
-    each.textContent = each.dataset.local === "clock" ? at.toLocaleTimeString([], {hour: "2-digit", minute: "2-digit"})
-      : today ? at.toLocaleTimeString() : at.toLocaleString([], {dateStyle: "medium", timeStyle: "short"});
+    const form = each.dataset.local;
+    each.textContent = form === "clock" ? at.toLocaleTimeString([], {...DAY, hour: "2-digit", minute: "2-digit"})
+      : form === "exact" ? `${at.toLocaleTimeString([], DAY)}.${String(at.getMilliseconds()).padStart(3, "0")}`
+      : today ? at.toLocaleTimeString([], DAY) : at.toLocaleString([], {...DAY, dateStyle: "medium", timeStyle: "short"});
     each.title = each.dateTime;
   }
 }

@@ -197,6 +197,18 @@ def test_nobody_means_all_jobs_by_saying_nothing(api: Api) -> None:
     assert set(api.states().values()) == {"queued"}
 
 
+def test_what_changes_nothing_says_why(api: Api) -> None:
+    [job] = api.enqueue("a")
+    for path, body, allowed in (
+        ("/jobs/retry", {"ids": [job]}, "failed or cancelled"),
+        ("/jobs/resolve", {"ids": [job], "how": "wait"}, "held with a task at the provider"),
+    ):
+        found = api.post(path, body)
+        assert (found["jobs"], found["note"]) == (0, f"no job was changed: none of those named is {allowed}")
+    assert api.post("/jobs/cancel", {"ids": [job]})["note"] is None
+    assert "open" in api.post("/jobs/cancel", {"ids": [job]})["note"]
+
+
 def test_limits_and_pauses(api: Api) -> None:
     api.enqueue("a")
     assert api.ask("PUT", f"/limits/{IMAGE}", json={"concurrency": 3, "per_minute": 60}).json()["concurrency"] == 3

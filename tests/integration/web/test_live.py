@@ -7,8 +7,10 @@ import httpx
 import pytest
 from sqlalchemy import Connection, Engine, text
 
+from web import live
 from web.live import AWAY, Hub, Render
 from web.pages.shell import missing
+from web.problems import ProblemError
 
 WAIT_S = 20.0
 
@@ -65,6 +67,25 @@ def test_what_comes_back_unchanged_is_shown_again(engine: Engine) -> None:
         while (told := await next_of(stream)) == AWAY:
             pass
         assert "fine" in told
+
+    asyncio.run(look())
+
+
+def test_no_more_different_pages_are_followed_than_can_be_looked_at(
+    engine: Engine, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live, "MOST_TOPICS", 1)
+
+    async def look() -> None:
+        hub = Hub(engine, every_s=0.05)
+        hub.check("a", good)
+        stream = hub.follow("a", good)
+        await next_of(stream)
+        hub.check("a", good)  # a second dashboard of the same page
+        with pytest.raises(ProblemError, match="too many different pages"):
+            hub.check("b", good)
+        await stream.aclose()  # type: ignore[attr-defined]  # it is a generator
+        hub.check("b", good)
 
     asyncio.run(look())
 

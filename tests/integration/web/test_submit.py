@@ -96,17 +96,29 @@ REFUSED: dict[str, tuple[dict[str, Any], int, str, str]] = {
     "an option that is none": ({"json": {"kind": "image", "rows": ROWS, "bacth": "x"}}, 422, "invalid_request",
                               "bacth"),
     "no rows": ({"json": {"kind": "image"}}, 422, "invalid_request", "rows: is missing"),
-    "an empty list": ({"json": {"kind": "image", "rows": []}}, 422, "bad_rows", "the file has no rows"),
+    "an empty list": ({"json": {"kind": "image", "rows": []}}, 422, "bad_manifest", "the file has no rows"),
     "no JSON": ({"content": "{", "headers": {"Content-Type": "application/json"}}, 400, "invalid_json", "is no JSON"),
     "no webhook": ({"json": {"kind": "image", "rows": ROWS, "webhook": "ftp://x"}}, 422, "invalid_request",
                    "webhook: "),
     "a type that tells nothing": ({"content": "x", "params": {"kind": "image"}}, 415, "unknown_format", "text/csv"),
     "a form without a file": ({"files": {"data": ("x.csv", "a")}, "params": {"kind": "image"}}, 422,
                               "invalid_request", "file: is missing"),
-    "a header that is empty": ({"files": {"file": ("x.csv", "\n")}, "params": {"kind": "image"}}, 422, "bad_rows",
+    "a header that is empty": ({"files": {"file": ("x.csv", "\n")}, "params": {"kind": "image"}}, 422, "bad_manifest",
                                "header is empty"),
+    "a priority that is none": ({"json": {"kind": "image", "rows": ROWS, "priority": 10**6}}, 422, "invalid_request",
+                                "priority: 1000000 "),
+    "an option of the wrong type": ({"json": {"kind": "image", "rows": ROWS, "dry_run": "maybe"}}, 422,
+                                    "invalid_request", "dry_run: 'maybe' is neither true nor false"),
     "rows that are no objects": ({"json": {"kind": "image", "rows": ["x"]}}, 422, "bad_rows", "1 bad row"),
 }  # fmt: skip
+
+
+def test_a_file_for_openai_that_is_not_said_to_be_one(api: Api) -> None:
+    line = {"custom_id": "a", "method": "POST", "url": "/v1/images/generations", "body": {"prompt": "a boat"}}
+    sent: dict[str, Any] = {"content": as_jsonl([line]), "headers": {"Content-Type": "application/jsonl"}}
+    [problem] = api.ask("POST", "/batches", params={"kind": "image"}, **sent).json()["problems"]
+    assert (problem["field"], "its format is `openai`" in problem["message"]) == ("custom_id", True)
+    assert api.ask("POST", "/batches", params={"kind": "image", "format": "openai"}, **sent).status_code == 201
 
 
 @pytest.mark.parametrize("case", REFUSED.values(), ids=REFUSED)
@@ -116,6 +128,7 @@ def test_what_is_refused(api: Api, case: tuple[dict[str, Any], int, str, str]) -
     problem = found.json()
     assert (found.status_code, problem["code"]) == (status, code), problem
     assert said in problem["detail"]
+    assert "Value error" not in found.text
     assert api.sql("select 1 from batches") == []
 
 

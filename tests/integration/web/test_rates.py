@@ -1,0 +1,49 @@
+"""Rates and what is left of them: what has just begun is not divided by the time before it."""
+
+from sqlalchemy import text
+
+from tests.support.api import Api
+from web.queries import batches, now
+
+ENDED = text("""
+    update jobs set state = 'succeeded', finished_at = now() where key = any(:keys)
+""")
+YOUNGER = text("update batches set created_at = now() - :age_s * interval '1 second'")
+
+
+def test_a_young_batch_is_not_slower_than_it_is(api: Api) -> None:
+    api.enqueue(*(f"job {number}" for number in range(40)))
+    with api.engine.begin() as conn:
+        conn.execute(ENDED, {"keys": [f"job {number}-key" for number in range(20)]})
+        for age_s, per_s, left_s in ((2, 4.0, 5.0), (10, 2.0, 10.0), (10_000, 20 / 120, 120.0)):
+            conn.execute(YOUNGER, {"age_s": age_s})
+            found = batches.read(conn, conn.execute(text("select id from batches")).scalar_one())
+            assert found is not None
+            assert round(found.row.per_s, 6) == round(per_s, 6)
+            assert round(found.row.left_s or 0, 6) == left_s
+            assert found.took_s is None
+
+
+def test_a_model_that_has_just_begun_is_not_slower_than_it_is(api: Api) -> None:
+    api.enqueue(*(f"job {number}" for number in range(40)))
+    with api.engine.begin() as conn:
+        conn.execute(ENDED, {"keys": [f"job {number}-key" for number in range(20)]})
+        found = now.read(conn)
+        assert [each.per_s for each in found.lanes] == [2.0]  # of the ten seconds that count at least
+        assert (found.per_s, found.queue_s) == (2.0, 10.0)
+        conn.execute(text("update tallies set at = at - interval '40 minutes' where isfinite(at)"))
+        assert now.read(conn).per_s == 0.0
+        conn.execute(ENDED, {"keys": [f"job {number}-key" for number in range(20, 26)]})
+        assert now.read(conn).per_s == 0.1
+
+
+def test_an_ended_batch_tells_how_long_it_took(api: Api) -> None:
+    api.enqueue("a", "b")
+    with api.engine.begin() as conn:
+        conn.execute(ENDED, {"keys": ["a-key", "b-key"]})
+        conn.execute(text("update batches set finished_at = created_at + interval '75 seconds'"))
+        batch = conn.execute(text("select id from batches")).scalar_one()
+    page = api.http.get(f"/batches/{batch}", headers={"Authorization": f"Bearer {next(iter(api.keys.values()))}"}).text
+    assert "Took" in page
+    assert "1 min 15 s" in page
+    assert "at this rate" not in page

@@ -14,6 +14,7 @@ from tests.support.stack import Stack
 def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
     folder: Path = tmp_path_factory.mktemp("up")
     running = Stack(folder, "--speed", "60", flower=True)
+    running.environment["MEDIAJOBS_WEBHOOK_ALLOW"] = "127.0.0.1"
     running.start(MEDIAJOBS_POLL_FIRST_S="0.3", MEDIAJOBS_POLL_MAX_S="1")
     yield running
     running.stop()

@@ -1,5 +1,6 @@
 """A person at work, start to end, in the browser alone."""
 
+import json
 import os
 import re
 
@@ -9,6 +10,7 @@ from playwright.sync_api import Browser, expect
 from sandbox.recordings import record
 from sandbox.tones import recite
 from tests.support.browser import Look, looking
+from tests.support.receiver import receiving
 from tests.support.stack import Stack, wait_until
 
 MODEL = "cogview-4-250304"
@@ -164,6 +166,91 @@ def test_jobs_that_are_selected_are_cancelled_together(look: Look, stack: Stack)
     stack.run("resume", "glm-image")
 
 
+def test_a_file_of_jobs_that_follow_one_another(look: Look) -> None:
+    rows = [
+        {"key": "idea", "kind": "chat", "prompt": "a fox, in one sentence"},
+        {"key": "picture", "kind": "image", "prompt": "{{ text of idea }}", "after": "idea"},
+        {
+            "key": "film",
+            "kind": "video",
+            "prompt": "it moves",
+            "image_url": "{{ image of picture }}",
+            "after": "picture",
+        },
+    ]
+    manifest = "".join(json.dumps(row) + "\n" for row in rows).encode()
+    page = look.open("/submit")
+    page.get_by_label("What the rows are").select_option("as each row says")
+    page.get_by_label("A file, CSV or JSONL").set_input_files(
+        {"name": "fox.jsonl", "mimeType": "application/jsonl", "buffer": manifest}
+    )
+    page.get_by_label("Name of the batch").fill("fox film")
+    look.click("Check it")
+    look.says("3 jobs, about $")
+    look.click("Submit")
+    page.wait_for_url(re.compile(r"/batches/\d+$"))
+    look.says("3 of 3 jobs", timeout_s=60)
+    page = look.open("/jobs?q=picture")
+    page.get_by_role("link", name=re.compile("^picture")).first.click()
+    page.wait_for_url(re.compile(r"/jobs/\d+$"))
+    look.says("Comes after")
+    look.says("Comes before")
+    page.locator("#job-order").get_by_role("link", name="film").click()
+    look.until("document.querySelector('video')?.readyState > 0")
+
+
+def test_bad_rows_are_named_and_nothing_is_enqueued(look: Look) -> None:
+    page = look.open("/submit")
+    rows = b"prompt,size\na boat,1024x1024\na quay,17x17\n"
+    page.get_by_label("A file, CSV or JSONL").set_input_files(
+        {"name": "quay.csv", "mimeType": "text/csv", "buffer": rows}
+    )
+    look.click("Submit")
+    look.says("1 bad row; nothing was enqueued")
+    look.says("17x17")
+    page.get_by_label("Leave bad rows out").check()
+    look.click("Submit")
+    page.wait_for_url(re.compile(r"/batches/\d+$"))
+    look.says("1 of 1 job")
+    look.complaints[:] = [each for each in look.complaints if "422" not in each]
+
+
+def test_a_message_to_a_receiver_is_seen_and_sent_again(look: Look, stack: Stack) -> None:
+    with receiving() as receiver:
+        stack.run("webhooks", "add", receiver.url, "--event", "batch.finished")
+        submit(look, "image", "told", "a bell")
+        look.says("1 of 1 job")
+        page = look.open("/webhooks")
+        message = page.locator("#messages li", has_text="told")
+        expect(message).to_contain_text("delivered")  # it came by itself
+        message.get_by_role("button").click()
+        look.says("1 message to be sent once more")
+        receiver.wait_for(2)
+        first, again = receiver.got[:2]
+        assert first.message["data"]["batch"] == "told"
+        assert first.headers["webhook-id"] == again.headers["webhook-id"]
+        stack.run("webhooks", "rm", "1")
+
+
+def test_a_budget_holds_a_batch_back_until_there_is_more(look: Look) -> None:
+    page = look.open("/submit")
+    page.get_by_label("Or a prompt a line").fill("a coin\na purse\na vault")
+    page.get_by_label("Name of the batch").fill("thrifty")
+    page.get_by_label("Budget in US dollars").fill("0.01")
+    look.click("Submit")
+    page.wait_for_url(re.compile(r"/batches/\d+$"))
+    batch = page.url
+    look.says("1 of 3 jobs")
+    expect(page.locator("#pace")).to_contain_text("budget: batch 'thrifty' has $0.01")
+    look.open("/costs")
+    look.click("Change the budget of batch 'thrifty'")
+    page.get_by_label("US dollars", exact=True).fill("5")
+    look.click("Set")
+    look.says("batch 'thrifty': $5")
+    page.goto(batch)
+    look.says("3 of 3 jobs")
+
+
 def test_a_held_video_is_decided(look: Look, stack: Stack) -> None:
     stack.play({"fault": "bad_gateway_after", "match": {"endpoint": "video"}, "times": 1})
     submit(look, "video", "doubtful", "a storm", model="viduq1-text")
@@ -206,6 +293,9 @@ def test_a_viewer_logs_in_sees_all_and_is_refused(look: Look, stack: Stack) -> N
         page.wait_for_url(look.base + "/batches")
         look.says("vera")
         expect(page.get_by_role("link", name="Submit")).to_have_count(0)
+        look.open("/submit")
+        look.says("this takes the role operator")
+        look.click("Batches", role="link")
         pause = "fetch('/actions/pause', {method: 'POST', body: new URLSearchParams({model: '*'})})"
         assert page.evaluate(f"{pause}.then((answer) => answer.status)") == 403
         look.click("Now", role="link")
@@ -273,3 +363,7 @@ def test_nobody_is_kept_out_by_a_page(browser: Browser, base: str, stack: Stack,
             page = look.open(path)
             assert look.barriers() == [], path
             assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+            for name in ("Submit", "Theme"):  # on a phone, too
+                expect(
+                    page.locator(".side").get_by_role("link" if name == "Submit" else "button", name=name)
+                ).to_be_visible()

@@ -41,6 +41,7 @@ def furnish(stack: Stack) -> None:
     stack.run("schedule", "run", "studio", "--wait")
     for batch, count in (("lighthouses", 60), ("talks", 6), ("foxes", 26), ("pipeline", 5)):
         stack.wait_for(batch, "succeeded", count)
+    stack.wait_for("clips", "succeeded", 12)  # none of them is to meet the fault
     stack.play({"fault": "bad_gateway_after", "match": {"endpoint": "video"}, "times": 1})
     stack.run(
         "submit", "-", "--format", "jsonl", "--kind", "video", "--batch", "doubtful", input='{"prompt": "a storm"}\n'

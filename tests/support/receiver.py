@@ -74,7 +74,9 @@ def receiving() -> Iterator[Receiver]:
         receiver.port = server.server_port
         thread = threading.Thread(target=server.serve_forever, args=(0.05,))
         thread.start()
-        yield receiver
-        receiver.answering.set()
-        server.shutdown()
-        thread.join()
+        try:
+            yield receiver
+        finally:
+            receiver.answering.set()
+            server.shutdown()
+            thread.join()

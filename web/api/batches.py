@@ -16,6 +16,7 @@ from web.queries.batches import BatchRow
 from web.queries.standing import Standing, standing
 from web.wiring import Wired
 from worker import report
+from worker.archive import zipped
 from worker.export import Form
 
 router = APIRouter(tags=["batches"])
@@ -85,3 +86,14 @@ def results(
     suffix, mime = ("csv", "text/csv") if format == "csv" else ("jsonl", "application/jsonl")
     headers = {"Content-Disposition": f'attachment; filename="batch-{batch_id}.{suffix}"'}
     return StreamingResponse(lines, media_type=mime, headers=headers)
+
+
+@router.get(
+    "/batches/{batch}/files", responses={200: {"content": {"application/zip": {}}}}, response_class=StreamingResponse
+)
+def files(database: Database, wired: Wired, _: Viewer, batch: Name) -> StreamingResponse:
+    """Every output of a batch and its manifest, as a ZIP: the folder that `mediajobs export` makes."""
+    batch_id = report.find_batch(database.connection(), batch)
+    headers = {"Content-Disposition": f'attachment; filename="batch-{batch_id}.zip"'}
+    found = zipped(report.results(wired.engine, batch_id), wired.storage)
+    return StreamingResponse(found, media_type="application/zip", headers=headers)

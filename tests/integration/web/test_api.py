@@ -3,6 +3,7 @@
 import csv
 import io
 import json
+import zipfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
@@ -382,6 +383,29 @@ def test_results_as_an_export_has_them(api: Api) -> None:
     assert output["url"] == str(api.http.base_url.join(f"{API}/jobs/{ids[0]}/outputs/0"))
     rows = list(csv.DictReader(io.StringIO(api.ask("GET", "/batches/boats/results?format=csv").text)))
     assert [(row["key"], row["state"]) for row in rows] == [("a-key", "succeeded"), ("b-key", "failed")]
+
+
+def test_a_batch_as_a_zip_is_its_export(api: Api, tmp_path: Path) -> None:
+    first, second, _ = api.enqueue("a", "b", "c")
+    large = bytes(range(256)) * 10_000
+    api.store(first, b"one")
+    api.store(second, large)
+    api.store(second, b"cover", index=1, role="cover")
+    api.end(first)
+    api.end(second)
+    found = api.ask("GET", "/batches/boats/files")
+    assert found.headers["Content-Disposition"].startswith('attachment; filename="batch-')
+    with zipfile.ZipFile(io.BytesIO(found.content)) as archive:
+        assert archive.testzip() is None
+        lines = [json.loads(line) for line in archive.read("manifest.jsonl").splitlines()]
+        kept = {name: archive.read(name) for name in archive.namelist() if name != "manifest.jsonl"}
+    assert [line["state"] for line in lines] == ["succeeded", "succeeded", "queued"]
+    paths = [each["path"] for line in lines for each in line["outputs"]]
+    assert [kept[path] for path in paths] == [b"one", large, b"cover"]
+    storage = Storage.open(api.outputs.as_uri())
+    export(api.engine, storage, 1, tmp_path / "out", form="jsonl", on_job=lambda: None)
+    assert [json.loads(line) for line in (tmp_path / "out" / "manifest.jsonl").read_text().splitlines()] == lines
+    assert {str(each.relative_to(tmp_path / "out")) for each in (tmp_path / "out" / "files").iterdir()} == set(paths)
 
 
 def test_results_of_many_jobs_come_in_order_whether_they_have_rows_or_not(api: Api) -> None:

@@ -1,6 +1,7 @@
 """Batches: how they stand, how fast they go, why some of their jobs failed."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -25,19 +26,26 @@ SPANS_S = (10, 60, 300, 900, 3600, 21600, 86400)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
-    """`per_s`: what ended of late; `left_s`: at that rate."""
+    """`rates`: jobs a second of late, by model."""
 
     id: int
     name: str
     created_at: datetime
     webhook: str | None
     standing: Standing
-    per_s: float
+    rates: Mapping[str, float]
+
+    @property
+    def per_s(self) -> float:
+        return sum(self.rates.values())
 
     @property
     def left_s(self) -> float | None:
-        left = self.standing.open - self.standing.of(JobState.HELD)
-        return left / self.per_s if self.per_s and left else None
+        """By the slowest model: films take longer than pictures. None where one of them does not move."""
+        left = {model: jobs for model, jobs in self.standing.moving.items() if jobs}
+        if not left or any(not self.rates.get(model) for model in left):
+            return None
+        return max(jobs / self.rates[model] for model, jobs in left.items())
 
 
 LIST = text("""
@@ -45,13 +53,13 @@ LIST = text("""
     where id < :before and (cast(:name as text) is null or name ilike :name) order by id desc limit :limit
 """)
 RECENT = text(f"""
-    select batch_id, cast(
+    select batch_id, model, cast(
         sum(came) / least(:seconds, greatest(:least, extract(epoch from now() - min(b.created_at)))) as float8
     ) as per_s
     from tallies t join batches b on b.id = t.batch_id
     where at >= now() - :seconds * interval '1 second' and not piece and batch_id = any(cast(:batches as bigint[]))
         and state in ({counting.FINISHED})
-    group by 1
+    group by 1, 2
 """)
 
 
@@ -81,11 +89,13 @@ def rows(conn: Connection, found: Sequence[Any]) -> list[BatchRow]:
     ids = [each.id for each in found]
     stand = by_batch(counting.counts(conn, ids))
     asked = {"batches": ids, "seconds": RATE_S, "least": LEAST_S}
-    recent = {row.batch_id: row.per_s for row in conn.execute(RECENT, asked)}
+    rates: dict[int, dict[str, float]] = defaultdict(dict)
+    for row in conn.execute(RECENT, asked):
+        rates[row.batch_id][row.model] = row.per_s
     return [
         BatchRow(
             id=each.id, name=each.name, created_at=each.created_at, webhook=each.webhook,
-            standing=stand.get(each.id) or Standing(), per_s=recent.get(each.id, 0.0),
+            standing=stand.get(each.id) or Standing(), rates=rates[each.id],
         )
         for each in found
     ]  # fmt: skip

@@ -16,12 +16,16 @@ IN_FLIGHT = (JobState.DISPATCHED, JobState.RUNNING, JobState.WAITING, JobState.S
 
 @dataclass(slots=True)
 class Standing:
-    """`states`: jobs by state; `pieces`: the same of pieces of recordings; `cost`: US dollars, pieces' included."""
+    """`states`: jobs by state; `pieces`: the same of pieces of recordings; `cost`: US dollars, pieces' included.
+
+    `moving`: by model, those that end without a person.
+    """
 
     states: dict[str, int] = field(default_factory=dict)
     pieces: dict[str, int] = field(default_factory=dict)
     models: dict[str, int] = field(default_factory=dict)
     kinds: dict[str, int] = field(default_factory=dict)
+    moving: dict[str, int] = field(default_factory=dict)
     cost: Decimal = Decimal(0)
 
     def add(self, row: Any) -> None:
@@ -33,6 +37,8 @@ class Standing:
         if not row.piece:
             self.models[row.model] = self.models.get(row.model, 0) + row.jobs
             self.kinds[row.kind] = self.kinds.get(row.kind, 0) + row.jobs
+            if row.state not in FINAL and row.state != JobState.HELD:
+                self.moving[row.model] = self.moving.get(row.model, 0) + row.jobs
 
     @property
     def counts(self) -> list[tuple[str, int]]:

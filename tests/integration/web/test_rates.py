@@ -1,6 +1,6 @@
 """Rates and what is left of them: what has just begun is not divided by the time before it."""
 
-from sqlalchemy import text
+from sqlalchemy import Connection, text
 
 from tests.support.api import Api
 from web.queries import batches, now
@@ -22,6 +22,30 @@ def test_a_young_batch_is_not_slower_than_it_is(api: Api) -> None:
             assert round(found.row.per_s, 6) == round(per_s, 6)
             assert round(found.row.left_s or 0, 6) == left_s
             assert found.took_s is None
+
+
+def test_what_is_left_is_told_by_the_slowest_model(api: Api) -> None:
+    """Twenty pictures came while no film did yet: the films are not there as soon."""
+    pictures = api.enqueue(*(f"job {number}" for number in range(24)))
+    films = api.enqueue("film 1", "film 2", "film 3", kind="video", model="viduq1-text")
+    with api.engine.begin() as conn:
+        conn.execute(YOUNGER, {"age_s": 10_000})
+    for job in pictures[:20]:
+        api.end(job)
+    with api.engine.connect() as conn:
+        assert left_s(conn) is None
+    api.end(films[0])
+    with api.engine.connect() as conn:
+        assert round(left_s(conn) or 0, 6) == 240.0
+    api.sql("update jobs set state = 'held' where id = any(:ids)", ids=films[1:])
+    with api.engine.connect() as conn:
+        assert round(left_s(conn) or 0, 6) == 24.0
+
+
+def left_s(conn: Connection) -> float | None:
+    found = batches.read(conn, conn.execute(text("select id from batches")).scalar_one())
+    assert found is not None
+    return found.row.left_s
 
 
 def test_a_model_that_has_just_begun_is_not_slower_than_it_is(api: Api) -> None:

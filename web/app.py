@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import version
+from typing import Any
 from urllib.parse import urlsplit
 
 from fastapi import FastAPI
@@ -37,7 +38,7 @@ def make_app(config: Settings) -> FastAPI:
         yield
         engine.dispose()
 
-    app = FastAPI(
+    app = Application(
         title="mediajobs",
         version=version("mediajobs"),
         openapi_url=f"{api.PREFIX}/openapi.json",
@@ -64,6 +65,15 @@ def make_app(config: Settings) -> FastAPI:
     )
     app.add_middleware(Traced)
     return app
+
+
+class Application(FastAPI):
+    """With its own words in its OpenAPI document."""
+
+    def openapi(self) -> dict[str, Any]:
+        if self.openapi_schema is None:
+            self.openapi_schema = api.documented(super().openapi())
+        return self.openapi_schema
 
 
 class Traced:

@@ -82,7 +82,8 @@ def problem_of(error: Exception) -> ProblemError:
             return ProblemError(409, "key_taken", f"{error}; nothing was enqueued", taken=taken)
         case RequestValidationError():
             errors = [
-                {"field": ".".join(map(str, each["loc"])), "message": explain(each)[1]} for each in error.errors()
+                {"field": ".".join(map(str, each["loc"])).removeprefix("body."), "message": explain(each)[1]}
+                for each in error.errors()
             ]
             said = "; ".join(f"{each['field']}: {each['message']}" for each in errors)
             return ProblemError(422, "invalid_request", said, errors=errors)

@@ -50,7 +50,7 @@ def ranged(header: str | None, size: int) -> tuple[int, int] | None:
     if not found or not (found[1] or found[2]):
         return None
     if not found[1]:
-        return max(size - int(found[2]), 0), size
+        return (max(size - int(found[2]), 0), size) if int(found[2]) else None
     start, end = int(found[1]), min(int(found[2]) + 1 if found[2] else size, size)
     return (start, end) if start < end else None
 

@@ -9,6 +9,7 @@ from fastapi import Response
 from fastapi.responses import HTMLResponse
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
+from models.state import FINAL
 from web import charts
 from web.words import FILTERS
 
@@ -29,7 +30,7 @@ templates = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-templates.globals |= {"static": static, "charts": charts}
+templates.globals |= {"static": static, "charts": charts, "FINAL": FINAL}
 templates.filters |= FILTERS
 
 

@@ -27,13 +27,14 @@ class Thumbs:
         self._slots = asyncio.Semaphore(at_once)
         self._under_way: dict[str, asyncio.Task[bytes]] = {}
 
-    async def of(self, location: str, sha256: str, *, video: bool) -> bytes:
-        """A WebP. Raises NoPictureError, FileNotFoundError where the output's file is gone."""
+    async def of(self, location: str, sha256: str, *, size: int, video: bool) -> bytes:
+        """A WebP. `size`: bytes. Raises NoPictureError, FileNotFoundError where the output's file is gone."""
         path = thumb_of(sha256)
         try:
             return await self._storage.read(path)
         except FileNotFoundError:
-            pass
+            if size > MOST_BYTES:
+                raise NoPictureError("too large") from None
         task = self._under_way.get(path)
         if task is None:
             task = asyncio.create_task(self._make(path, location, first_frame if video else picture))
@@ -51,8 +52,6 @@ class Thumbs:
 
 def smaller(data: bytes, read: Callable[[bytes], Image.Image]) -> bytes:
     """Raises NoPictureError."""
-    if len(data) > MOST_BYTES:
-        raise NoPictureError("too large")
     try:
         image = read(data)
         image.thumbnail((SIDE, SIDE))

@@ -66,8 +66,16 @@ def why(state: ModelState, *, budgets: tuple[BudgetState, ...] = (), cost: Decim
     return f"dispatch{behind}"
 
 
+CENT = Decimal("0.01")
+
+
 def usd(amount: Decimal) -> str:
-    return f"${amount.normalize():f}"
+    """To the cent, or as exactly as it is.
+
+    >>> usd(Decimal("0.1")), usd(Decimal("12.500000")), usd(Decimal("0.0042"))
+    ('$0.10', '$12.50', '$0.0042')
+    """
+    return f"${max(amount.normalize(), amount.quantize(CENT), key=lambda each: -int(each.as_tuple().exponent)):f}"
 
 
 def until(end: datetime | None, *, probing: bool = False) -> str:

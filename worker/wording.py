@@ -39,7 +39,7 @@ def reason(error: Any) -> str:
         case "value_error":
             said = str(error["msg"].removeprefix("Value error, "))
             whole = not error["loc"] or isinstance(value, list | dict) or isinstance(context.get("error"), PartError)
-            return said if whole else f"{shown(value)} {said}"
+            return said if whole or said.startswith(shown(value)) else f"{shown(value)} {said}"
         case "string_too_short" | "too_short" if not value:
             return "is empty; give it a value"
         case "string_too_short" | "string_too_long" | "too_short" | "too_long" as kind:

@@ -311,6 +311,41 @@ def test_a_viewer_logs_in_sees_all_and_is_refused(look: Look, stack: Stack) -> N
         stack.run("keys", "rm", "vera")
 
 
+def test_a_page_that_is_cut_off_says_so_and_comes_back(look: Look) -> None:
+    page = look.page
+    page.route("**/live/**", lambda route: route.abort())
+    look.open("/")
+    expect(page.get_by_role("button", name="Not connected")).to_be_visible(timeout=30_000)
+    page.unroute("**/live/**")
+    expect(page.get_by_role("button", name="Live", exact=True)).to_be_visible(timeout=30_000)
+    look.until("document.body.dataset.laid >= 1")
+    page.route("**/actions/**", lambda route: route.abort())
+    look.click("Limits of " + MODEL)
+    look.says("The server did not answer")
+    look.complaints[:] = [each for each in look.complaints if "ERR_FAILED" not in each]
+
+
+def test_who_was_logged_out_elsewhere_is_led_to_the_login(look: Look) -> None:
+    gone = {"status": 401, "headers": {"Mediajobs-Go": "/login"}, "body": ""}
+    look.page.route("**/live/**", lambda route: route.fulfill(**gone))
+    look.open("/")
+    look.page.wait_for_url(look.base + "/login", timeout=30_000)
+    look.complaints[:] = [each for each in look.complaints if "401" not in each and "MIME" not in each]
+
+
+def test_the_gallery_fills_while_one_looks(look: Look, stack: Stack) -> None:
+    stack.run("pause", MODEL, "--reason", "for a test")
+    submit(look, "image", "slow boats", *(f"a slow boat, {number}" for number in range(5)))
+    look.click("Gallery", role="link")
+    tiles = look.page.locator(".wall a.tile")
+    expect(tiles).to_have_count(5)
+    expect(look.page.locator("#wall-head")).to_contain_text("5 queued")
+    stack.run("resume", MODEL)
+    expect(look.page.locator("#wall-head")).to_contain_text("5 succeeded", timeout=30_000)
+    look.until("[...document.querySelectorAll('.wall .tile')].every((each) => each.querySelector('img')?.naturalWidth)")
+    assert look.page.evaluate("performance.getEntriesByType('navigation').length") == 1
+
+
 def test_everything_is_reached_by_keyboard(look: Look) -> None:
     page = look.open("/")
     page.keyboard.press("Tab")
@@ -358,12 +393,18 @@ def test_nobody_is_kept_out_by_a_page(browser: Browser, base: str, stack: Stack,
         "/submit",
         *one,
     ]
-    with looking(browser, base, dark=dark, phone=phone) as look:
-        for path in pages:
-            page = look.open(path)
-            assert look.barriers() == [], path
-            assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
-            for name in ("Submit", "Theme"):  # on a phone, too
-                expect(
-                    page.locator(".side").get_by_role("link" if name == "Submit" else "button", name=name)
-                ).to_be_visible()
+    key = stack.run("keys", "add", "axel", "--role", "admin").strip()
+    try:
+        with looking(browser, base, dark=dark, phone=phone) as look:
+            look.open("/login").get_by_label("Key").fill(key)
+            look.page.keyboard.press("Enter")
+            look.page.wait_for_url(base + "/")
+            for path in pages:
+                page = look.open(path)
+                assert look.barriers() == [], path
+                assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), path
+                side = page.locator(".side")
+                for role, name in (("link", "Submit"), ("button", "Theme"), ("button", "Log out")):  # on a phone, too
+                    expect(side.get_by_role(role, name=name)).to_be_in_viewport(ratio=1)  # type: ignore[arg-type]
+    finally:
+        stack.run("keys", "rm", "axel")

@@ -33,6 +33,7 @@ from worker.pipeline import AfterError, Misplaced
 from worker.producer import insert_rows
 from worker.settings import settings
 from worker.submission import Order, Outlook, RefusedError, Sieve, look_ahead
+from worker.wording import shown
 
 router = APIRouter(tags=["batches"])
 
@@ -84,17 +85,27 @@ class Submission(Asked):
 
 EXAMPLE = {"kind": "image", "batch": "boats", "rows": [{"key": "a", "prompt": "a paper boat", "size": "1024x1024"}]}
 BINARY = {"type": "string", "format": "binary"}
+OPTIONS: dict[str, Any] = Submission.model_json_schema()["properties"]
+ROWS = {"type": "array", "items": {"type": "object"}, "description": "With the fields that `GET /kinds` has."}
+FILE = {"file": BINARY}
 BODY: dict[str, Any] = {
+    "parameters": [
+        {"in": "query", "name": name, "schema": schema, "description": schema.get("description", "")}
+        for name, schema in OPTIONS.items()
+    ],
     "requestBody": {
         "required": True,
         "description": "A manifest, one row a job: in JSON, as a CSV or JSONL body, or as the file of a form.",
         "content": {
-            "application/json": {"schema": {"type": "object"}, "example": EXAMPLE},
+            "application/json": {
+                "schema": {"type": "object", "required": ["rows"], "properties": {**OPTIONS, "rows": ROWS}},
+                "example": EXAMPLE,
+            },
             "text/csv": {"schema": BINARY, "example": "key,prompt,size\na,a paper boat,1024x1024\n"},
             "application/jsonl": {"schema": BINARY, "example": '{"key": "a", "prompt": "a paper boat"}\n'},
-            FORM: {"schema": {"type": "object", "required": ["file"], "properties": {"file": BINARY}}},
+            FORM: {"schema": {"type": "object", "required": ["file"], "properties": {**OPTIONS, **FILE}}},
         },
-    }
+    },
 }
 ANSWERS: dict[int | str, dict[str, Any]] = {
     200: {"model": shapes.Foreseen, "description": "Of a dry run."},
@@ -115,7 +126,8 @@ async def submit(request: Request, wired: Wired, doing: Doing, caller: Operator)
         body = await json_body(request)
         rows = body.pop("rows", None)
         if not isinstance(rows, list):
-            raise ProblemError(422, "invalid_request", "rows: is missing; give a list of rows")
+            said = "is missing" if rows is None else f"{shown(rows)} is no list"
+            raise ProblemError(422, "invalid_request", f"rows: {said}; give a list of rows, each an object")
         text = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows)
         asked, data = checked({**options, **body, "format": "jsonl"}), text.encode("utf-8", "replace")
         return await run_in_threadpool(

@@ -17,7 +17,7 @@ router = APIRouter(dependencies=[Depends(needs(Role.VIEWER))])
 
 #: What a thumb is made of: the cover of a video, else the picture or the video itself.
 PICTURE = text("""
-    select location, sha256, role, mime from outputs
+    select location, sha256, role, mime, bytes from outputs
     where job_id = :job and (mime like 'image/%' or mime like 'video/%')
     order by role <> 'cover', role <> 'image', index limit 1
 """)
@@ -46,7 +46,9 @@ async def thumb(request: Request, wired: Wired, found: Annotated[Any, Depends(pi
     if request.headers.get("if-none-match") == mark:
         return Response(status_code=304, headers=headers)
     try:
-        data = await wired.thumbs.of(found.location, found.sha256, video=found.mime.startswith("video/"))
+        data = await wired.thumbs.of(
+            found.location, found.sha256, size=found.bytes, video=found.mime.startswith("video/")
+        )
     except (NoPictureError, FileNotFoundError):
         raise missing("such picture") from None
     return Response(data, media_type="image/webp", headers=headers)

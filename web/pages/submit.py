@@ -58,6 +58,8 @@ def submit(
 ) -> Response:
     if kind and kind not in KINDS:
         return refused(f"{kind!r} is no kind of job")
+    if typed.strip() and file is not None and file.filename:
+        return refused("a file is chosen, and prompts are typed as well: leave one of them out")
     stream, form_, stem = source_of(file, typed)
     if form_ is None:
         return refused("the file's name is to end in .csv or .jsonl")

@@ -9,9 +9,10 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from models import counting
+from models.money import scopes
 from models.state import JobState
 from web.queries.standing import Standing, by_batch, following
-from worker.reasons import budget_states, facts
+from worker.reasons import Facts, budget_states, facts
 from worker.waiting import FOLLOWS, BudgetState
 
 PAGE = 25
@@ -26,7 +27,7 @@ SPANS_S = (10, 60, 300, 900, 3600, 21600, 86400)
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class BatchRow:
-    """`rates`: jobs a second of late, by model."""
+    """`rates`: jobs a second of late, by model; `stopped`: some of it waits for a pause or a budget, however long."""
 
     id: int
     name: str
@@ -34,6 +35,7 @@ class BatchRow:
     webhook: str | None
     standing: Standing
     rates: Mapping[str, float]
+    stopped: bool
 
     @property
     def per_s(self) -> float:
@@ -43,7 +45,7 @@ class BatchRow:
     def left_s(self) -> float | None:
         """By the slowest model: films take longer than pictures. None where one of them does not move."""
         left = {model: jobs for model, jobs in self.standing.moving.items() if jobs}
-        if not left or any(not self.rates.get(model) for model in left):
+        if not left or self.stopped or any(not self.rates.get(model) for model in left):
             return None
         return max(jobs / self.rates[model] for model, jobs in left.items())
 
@@ -85,6 +87,11 @@ def under_way(conn: Connection, *, limit: int) -> list[BatchRow]:
     return rows(conn, conn.execute(OPEN, {"limit": limit}).all())
 
 
+def one(conn: Connection, batch: int) -> BatchRow | None:
+    found = conn.execute(ONE, {"id": batch}).all()
+    return rows(conn, found)[0] if found else None
+
+
 def rows(conn: Connection, found: Sequence[Any]) -> list[BatchRow]:
     ids = [each.id for each in found]
     stand = by_batch(counting.counts(conn, ids))
@@ -92,13 +99,30 @@ def rows(conn: Connection, found: Sequence[Any]) -> list[BatchRow]:
     rates: dict[int, dict[str, float]] = defaultdict(dict)
     for row in conn.execute(RECENT, asked):
         rates[row.batch_id][row.model] = row.per_s
+    known = facts(conn)
     return [
         BatchRow(
             id=each.id, name=each.name, created_at=each.created_at, webhook=each.webhook,
             standing=stand.get(each.id) or Standing(), rates=rates[each.id],
+            stopped=any(stands_still(conn, known, each.id, model) for model in moving(stand.get(each.id))),
         )
         for each in found
     ]  # fmt: skip
+
+
+def moving(standing: Standing | None) -> list[str]:
+    return [model for model, jobs in standing.moving.items() if jobs] if standing else []
+
+
+def stands_still(conn: Connection, known: Facts, batch: int, model: str) -> bool:
+    """Whether the queued jobs of a model in a batch wait for a pause, or for a budget that has no room for the next."""
+    state = known.models.get(model)
+    paused = state is not None and (state.account_reason or state.pause_reason) is not None
+    budgets = [known.budgets[each] for each in scopes(model, batch) if each in known.budgets]
+    if not (paused or budgets):
+        return False
+    head = conn.execute(HEAD, {"batch": batch, "model": model}).first()
+    return head is not None and (paused or any(each.left < head.estimate for each in budgets))
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,6 +63,7 @@ class Now:
     all: Standing
     lanes: list[Lane]
     minutes: list[Minute]
+    #: That succeeded, a second.
     per_s: float
     #: Seconds of work that is queued, by the slowest lane; None where one does not move.
     queue_s: float | None
@@ -108,7 +109,7 @@ def read(conn: Connection) -> Now:
         all=standing(counts),
         lanes=sorted(lanes, key=lambda each: (-each.state.in_use, -each.queued, each.state.model)),
         minutes=minutes([row for row in ended if not row.piece], origin),
-        per_s=rate([row for row in ended if not row.piece], [row for row in recent if not row.piece], at),
+        per_s=rate(succeeded(ended), succeeded(recent), at),
         queue_s=queue_s(lanes),
         spent_today=conn.execute(SPENT_TODAY).scalar_one(),
         day=budgets.get(("day", "")),
@@ -131,6 +132,10 @@ def minutes(ended: Sequence[Any], origin: datetime) -> list[Minute]:
         if 0 <= place < MINUTES:
             found[place].ended[row.state] = found[place].of(row.state) + row.jobs
     return found
+
+
+def succeeded(rows: Sequence[Any]) -> Sequence[Any]:
+    return [row for row in rows if row.state == JobState.SUCCEEDED and not row.piece]
 
 
 def rate(ended: Sequence[Any], recent: Sequence[Any], at: datetime) -> float:

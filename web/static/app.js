@@ -35,13 +35,20 @@ function tellTimes(root = document) {
 setInterval(tellTimes, 5000);
 
 // -- Live: one stream for the page; what changed is laid over what is there ---------------------------------------
-const live = {url: document.body.dataset.live, source: null, paused: false};
+const live = {url: document.body.dataset.live, source: null, paused: false, silence: null};
+const ASK_AGAIN_MS = 5000, SILENT_MS = 3000;  // a stream that ends in its time is there again sooner
 
 function followLive() {
   if (!live.url || live.paused || live.source || document.hidden) return;
   live.source = new EventSource(live.url);
   live.source.onmessage = (message) => lay(message.data);
-  live.source.addEventListener("away", () => document.body.classList.add("away"));
+  live.source.addEventListener("away", () => tellLive(true));
+  live.source.onerror = () => {
+    live.silence ??= setTimeout(tellLive, SILENT_MS, true);
+    if (live.source?.readyState !== EventSource.CLOSED) return;  // else it tries again by itself
+    leaveLive();
+    setTimeout(askAgain, ASK_AGAIN_MS);
+  };
 }
 
 function leaveLive() {
@@ -49,8 +56,25 @@ function leaveLive() {
   live.source = null;
 }
 
+async function askAgain() {  // a stream is refused without a word, as to who was logged out
+  if (live.paused || live.source) return;
+  const asking = new AbortController();
+  const answer = await fetch(live.url, {headers: {"Mediajobs-Part": "live"}, signal: asking.signal}).catch(() => null);
+  asking.abort();
+  if (!answer || !goes(answer)) followLive();
+}
+
+function tellLive(away) {
+  clearTimeout(live.silence);
+  live.silence = null;
+  document.body.classList.toggle("away", away);
+  const button = $("#live");
+  if (!button) return;
+  button.setAttribute("aria-pressed", String(!live.paused));
+  $("span:last-child", button).textContent = live.paused ? "Paused" : away ? "Not connected" : "Live";
+}
+
 function lay(html) {
-  document.body.classList.remove("away");
   const fresh = new DOMParser().parseFromString(html, "text/html");
   for (const part of [...fresh.body.children]) {
     const old = document.getElementById(part.id);
@@ -61,16 +85,13 @@ function lay(html) {
       callbacks: {beforeAttributeUpdated: (name, node) => !(name === "checked" || (name === "open" && node.tagName === "DETAILS"))},
     });
   }
+  tellLive(false);
   document.body.dataset.laid = Number(document.body.dataset.laid || 0) + 1;
 }
 
 function setPaused(paused) {
   live.paused = paused;
-  const button = $("#live");
-  if (button) {
-    button.setAttribute("aria-pressed", String(!paused));
-    $("span:last-child", button).textContent = paused ? "Paused" : "Live";
-  }
+  tellLive(false);
   paused ? leaveLive() : followLive();
 }
 
@@ -87,7 +108,8 @@ function goes(answer) {  // to where the answer says: the page of what was made,
 }
 
 async function openDialog(url) {
-  const answer = await fetch(url, {headers: {"Mediajobs-Part": "dialog"}});
+  const answer = await fetch(url, {headers: {"Mediajobs-Part": "dialog"}}).catch(() => null);
+  if (!answer) { toast(NO_ANSWER); return; }
   if (goes(answer)) return;
   dialog.innerHTML = await answer.text();
   dialog.className = $("[data-big]", dialog) ? "big" : "";
@@ -143,6 +165,21 @@ document.addEventListener("submit", (event) => {
     send(event.target, event.submitter);
   }
 });
+
+// -- The wall: parts in view with jobs that have not ended are looked at again -------------------------------------
+const LOOK_MS = 3000;
+
+async function lookAtWall() {
+  for (const part of $$(".wall-part")) {
+    const {top, bottom} = part.getBoundingClientRect();
+    if (bottom < 0 || top > innerHeight || !$("[data-open]", part) || live.paused || document.hidden) continue;
+    const answer = await fetch(part.dataset.url, {headers: {"Mediajobs-Part": "wall"}}).catch(() => null);
+    if (answer && goes(answer)) return;
+    if (answer?.ok) Idiomorph.morph(part, await answer.text(), {morphStyle: "innerHTML"});
+  }
+  setTimeout(lookAtWall, LOOK_MS);
+}
+if ($("#wall")) setTimeout(lookAtWall, LOOK_MS);
 
 // -- Selected jobs -------------------------------------------------------------------------------------------------
 const selection = () => "&" + new URLSearchParams($$("input[name=job]:checked").map((each) => ["job", each.value]));

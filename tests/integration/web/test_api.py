@@ -319,6 +319,21 @@ def test_kept_answers_are_forgotten_in_time(api: Api) -> None:
     assert [row.key for row in api.sql("select key from kept_answers")] == ["new"]
 
 
+def test_the_document_alone_is_enough_to_use_it(config: Settings) -> None:
+    document = make_app(config).openapi()
+    assert document["components"]["securitySchemes"]["key"]["scheme"] == "bearer"
+    submit = document["paths"][f"{API}/batches"]["post"]
+    assert {"kind", "batch", "budget", "skip_invalid", "dry_run"} <= {each["name"] for each in submit["parameters"]}
+    body = submit["requestBody"]["content"]["application/json"]["schema"]
+    assert (body["required"], body["properties"]["rows"]["type"]) == (["rows"], "array")
+    for methods in document["paths"].values():
+        for operation in methods.values():
+            assert operation["security"] == [{"key": []}]
+            assert list(operation["responses"]["4XX"]["content"]) == ["application/problem+json"]
+            assert len(operation["summary"].split()) > 1, operation["summary"]
+    assert "e+18" not in json.dumps(document)
+
+
 # -- outputs and results -------------------------------------------------------------------------------
 
 DATA = bytes(range(256)) * 20

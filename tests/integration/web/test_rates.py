@@ -4,6 +4,9 @@ from sqlalchemy import Connection, text
 
 from tests.support.api import Api
 from web.queries import batches, now
+from worker.keys import Role
+
+IMAGE = "cogview-4-250304"
 
 ENDED = text("""
     update jobs set state = 'succeeded', finished_at = now() where key = any(:keys)
@@ -42,6 +45,28 @@ def test_what_is_left_is_told_by_the_slowest_model(api: Api) -> None:
         assert round(left_s(conn) or 0, 6) == 24.0
 
 
+def test_nothing_is_foretold_of_what_waits_for_a_budget_or_a_pause(api: Api) -> None:
+    jobs = api.enqueue("a", "b", "c")
+    api.end(jobs[0])
+    [batch] = api.sql("select id from batches")
+    with api.engine.connect() as conn:
+        assert left_s(conn) is not None
+    for held, freed in (
+        (("PUT", "/budgets/batch/boats", {"amount": 0.005}), ("DELETE", "/budgets/batch/boats", None)),
+        (("POST", f"/limits/{IMAGE}/pause", {}), ("POST", f"/limits/{IMAGE}/resume", None)),
+    ):
+        for (method, path, body), known in ((held, False), (freed, True)):
+            assert api.ask(method, path, json=body).is_success
+            with api.engine.connect() as conn:
+                assert (left_s(conn) is not None) == known
+            if not known:
+                assert "holds it up" in api.http.get(f"/batches/{batch.id}", headers=login(api)).text
+
+
+def login(api: Api) -> dict[str, str]:
+    return {"Authorization": f"Bearer {api.keys[Role.VIEWER]}"}
+
+
 def left_s(conn: Connection) -> float | None:
     found = batches.read(conn, conn.execute(text("select id from batches")).scalar_one())
     assert found is not None
@@ -67,7 +92,7 @@ def test_an_ended_batch_tells_how_long_it_took(api: Api) -> None:
         conn.execute(ENDED, {"keys": ["a-key", "b-key"]})
         conn.execute(text("update batches set finished_at = created_at + interval '75 seconds'"))
         batch = conn.execute(text("select id from batches")).scalar_one()
-    page = api.http.get(f"/batches/{batch}", headers={"Authorization": f"Bearer {next(iter(api.keys.values()))}"}).text
+    page = api.http.get(f"/batches/{batch}", headers=login(api)).text
     assert "Took" in page
     assert "1 min 15 s" in page
     assert "at this rate" not in page

@@ -56,7 +56,7 @@ SPENT = BudgetState("batch b", Decimal("1.500000"), Decimal("1.400000"), Decimal
 
 
 def test_a_budget_is_the_reason_where_it_has_too_little() -> None:
-    said = "budget: batch b has $1.5, $1.4 is spent, $0.05 reserved"
+    said = "budget: batch b has $1.50, $1.40 is spent, $0.05 reserved"
     assert why(FREE, budgets=(SPENT,), cost=Decimal("0.06")) == said
     assert why(FREE, budgets=(SPENT,), cost=Decimal("0.05")) == "dispatch"
 

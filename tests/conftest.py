@@ -1,5 +1,7 @@
 """Real parts for the tests: one embedded Postgres and Valkey a run, a fresh database a test."""
 
+import os
+import sys
 import tempfile
 from collections.abc import Iterator
 from itertools import count
@@ -15,6 +17,10 @@ from models.migrate import upgrade
 from models.session import make_engine
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.valkey import EmbeddedValkey
+
+# The tests start hundreds of processes. Where this is set, each compiles all of ours anew, which takes half a second.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
 
 # How long an example takes says nothing of whether it is right: other processes run beside.
 hypothesis.settings.register_profile("untimed", deadline=None)

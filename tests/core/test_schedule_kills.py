@@ -1,14 +1,12 @@
 """From a file in a source to its transcript beside it, with a process that dies at any moment in between."""
 
-import subprocess
-import sys
 from collections import Counter
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.support.core import ROOT, TIMEOUT_S, Core
+from tests.support.core import TIMEOUT_S, Core
 from tests.support.schedules import Scheduler, say, write
 from worker.failpoints import EXIT_CODE, SCHEDULES
 from worker.storage import Storage
@@ -22,17 +20,7 @@ def scheduler(core: Core) -> Scheduler:
 
 def work(core: Core, **environment: str) -> int:
     """Do what schedules have to do, in a process of its own; returns its exit code."""
-    with (core.folder / "runner.log").open("ab") as log:
-        return subprocess.run(
-            [sys.executable, "-m", "tests.support.scheduler"],
-            env={**core.settings, **environment},
-            cwd=ROOT,
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            timeout=TIMEOUT_S,
-            check=False,
-        ).returncode
+    return core.start("tests.support.scheduler", **environment).wait(TIMEOUT_S)
 
 
 def put_recordings(folder: Path) -> None:

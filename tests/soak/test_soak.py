@@ -6,7 +6,6 @@
 import os
 import random
 import signal
-import subprocess
 import time
 from collections import Counter
 from collections.abc import Callable
@@ -25,6 +24,7 @@ from sandbox.valkey import EmbeddedValkey
 from tests.support.fleet import IMAGE, SHORT_LEASE, VIDEO, Fleet
 from tests.support.proxy import Proxy
 from tests.support.stack import wait_until
+from tests.support.zygote import Forked
 from worker.actions import Selection, cancel, resolve, retry
 from worker.app import RUN, STORE, make_app
 
@@ -78,7 +78,7 @@ class Chaos:
         for _, undo in due:
             undo()
 
-    def one_of(self, names: tuple[str, ...]) -> "subprocess.Popen[bytes]":
+    def one_of(self, names: tuple[str, ...]) -> Forked:
         return self.fleet.running[self.chance.choice(names)]
 
     def some_ids(self, most: int, where: str = "true") -> list[int]:

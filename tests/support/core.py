@@ -2,7 +2,6 @@
 
 import os
 import subprocess
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -12,6 +11,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.orm import Session
 
 from sandbox.process import SandboxProcess
+from tests.support.zygote import Forked
 from worker.actions import Selection, resolve, retry
 from worker.audit import against_ledger, audit
 from worker.fields import OWN
@@ -20,7 +20,6 @@ from worker.producer import Row, insert_rows, split
 from worker.reasons import waiting_for
 from worker.storage import Storage
 
-ROOT = Path(__file__).parents[2]
 TIMEOUT_S = 60.0
 #: Short, so that what is killed is taken back soon; still many times what a heartbeat needs.
 QUICK = {
@@ -73,16 +72,8 @@ class Core:
         }
         return {**clean, **QUICK, **known, **self.environment}
 
-    def start(self, **environment: str) -> "subprocess.Popen[bytes]":
-        with (self.folder / "runner.log").open("ab") as log:
-            return subprocess.Popen(
-                [sys.executable, "-m", "tests.support.runner"],
-                env={**self.settings, **environment},
-                cwd=ROOT,
-                stdin=subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-            )
+    def start(self, module: str = "tests.support.runner", **environment: str) -> Forked:
+        return Forked([module], {**self.settings, **environment}, self.folder / "runner.log")
 
     def work(self, *, timeout_s: float = TIMEOUT_S, **environment: str) -> int:
         """Run the stages until every job has ended or is held; returns the exit code."""

@@ -1,18 +1,16 @@
 """Workers and beats of Celery as separate processes, each to be killed, stopped and started as a test likes."""
 
 import signal
-import subprocess
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
 
 from sqlalchemy.exc import OperationalError
 
-from sandbox.child import die_with_parent
 from sandbox.tones import speak, wav
-from tests.support.core import ROOT, Core
+from tests.support.core import Core
 from tests.support.stack import wait_until
+from tests.support.zygote import Forked
 
 IMAGE = "cogview-4-250304"
 SLOW_IMAGE = "glm-image"
@@ -21,7 +19,7 @@ VIDEO = "viduq1-text"
 QUICK = {"MEDIAJOBS_LEASE_S": "6", "MEDIAJOBS_HINT_LEASE_S": "1.5", "MEDIAJOBS_TICK_S": "0.5"}
 #: For tests of what dies, or is taken for dead.
 SHORT_LEASE = {"MEDIAJOBS_LEASE_S": "2.5"}
-CELERY = [sys.executable, "-m", "celery", "-A", "worker.app"]
+CELERY = ["celery", "-A", "worker.app"]
 #: As `mediajobs up` has them, but with all queues in one process: a test has two cores.
 WORKER = [*CELERY, "worker", "--pool", "threads", "--without-gossip", "--without-mingle", "-E", "-l", "info",
           "-Q", "run,store,cut,schedule,poll,upkeep", "-c", "64"]  # fmt: skip
@@ -33,7 +31,7 @@ class Fleet(Core):
     """A core with Celery between. Names that begin with `beat` are beats, all others are workers."""
 
     broker_url: str = ""
-    running: dict[str, "subprocess.Popen[bytes]"] = field(default_factory=dict)
+    running: dict[str, Forked] = field(default_factory=dict)
     #: (name, exit code) of what ended while it was tended.
     ended: list[tuple[str, int]] = field(default_factory=list)
 
@@ -50,22 +48,14 @@ class Fleet(Core):
     def launch(self, *names: str, **environment: str) -> None:
         for name in names:
             command = BEAT if name.startswith("beat") else [*WORKER, "-n", f"{name}@%h"]
-            with (self.folder / f"{name}.log").open("ab") as log:
-                self.running[name] = subprocess.Popen(
-                    command,
-                    env={
-                        **self.settings,
-                        **QUICK,
-                        **self.environment,
-                        "MEDIAJOBS_BROKER_URL": self.broker_url,
-                        **environment,
-                    },
-                    cwd=ROOT,
-                    stdin=subprocess.DEVNULL,
-                    stdout=log,
-                    stderr=log,
-                    preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call
-                )
+            given = {
+                **self.settings,
+                **QUICK,
+                **self.environment,
+                "MEDIAJOBS_BROKER_URL": self.broker_url,
+                **environment,
+            }
+            self.running[name] = Forked(command, given, self.folder / f"{name}.log")
 
     def signal(self, name: str, number: signal.Signals) -> None:
         self.running[name].send_signal(number)

@@ -2,7 +2,6 @@
 
 import os
 import sys
-import tempfile
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
@@ -17,6 +16,7 @@ from models.migrate import upgrade
 from models.session import make_engine
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.valkey import EmbeddedValkey
+from tests.support.ram import short_folder
 
 # The tests start hundreds of processes. Where this is set, each compiles all of ours anew, which takes half a second.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -32,9 +32,8 @@ numbers = count(1)
 
 @pytest.fixture(scope="session")
 def short_dir() -> Iterator[Path]:
-    """A folder with a path short enough for sockets."""
-    with tempfile.TemporaryDirectory(prefix="mj-") as folder:
-        yield Path(folder)
+    with short_folder() as folder:
+        yield folder
 
 
 @pytest.fixture(scope="session")
@@ -59,7 +58,7 @@ def execute(server: EmbeddedPostgres, sql: str) -> None:
 def database_url(postgres: EmbeddedPostgres) -> Iterator[str]:
     """A migrated database of the test's own."""
     name = f"test_{next(numbers)}"
-    execute(postgres, f"create database {name} template {TEMPLATE}")
+    execute(postgres, f"create database {name} template {TEMPLATE} strategy file_copy")
     yield postgres.database_url(name)
     execute(postgres, f"drop database {name} with (force)")
 

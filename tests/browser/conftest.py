@@ -1,23 +1,23 @@
 """One running `up` and one browser for all these tests; each test has batches of its own."""
 
 from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, sync_playwright
 
 from tests.support.browser import Look, launch, looking
+from tests.support.ram import short_folder
 from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="session")
-def stack(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Stack]:
-    folder: Path = tmp_path_factory.mktemp("up")
-    running = Stack(folder, "--speed", "60", flower=True)
-    running.environment["MEDIAJOBS_WEBHOOK_ALLOW"] = "127.0.0.1"
-    running.start(MEDIAJOBS_POLL_FIRST_S="0.3", MEDIAJOBS_POLL_MAX_S="1")
-    yield running
-    running.stop()
+def stack() -> Iterator[Stack]:
+    with short_folder() as folder:
+        running = Stack(folder, "--speed", "60", flower=True)
+        running.environment["MEDIAJOBS_WEBHOOK_ALLOW"] = "127.0.0.1"
+        running.start(MEDIAJOBS_POLL_FIRST_S="0.3", MEDIAJOBS_POLL_MAX_S="1")
+        yield running
+        running.stop()
 
 
 @pytest.fixture(scope="session")

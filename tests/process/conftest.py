@@ -1,18 +1,18 @@
 """A running stack for each test that asks."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from tests.support.ram import short_folder
 from tests.support.stack import Stack
 
 
 @pytest.fixture
 def folder() -> Iterator[Path]:
-    with tempfile.TemporaryDirectory(prefix="mj-") as name:
-        yield Path(name)
+    with short_folder() as made:
+        yield made
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 import csv
 import json
 import shutil
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,14 +10,15 @@ import httpx
 import pytest
 
 from sandbox.tones import speak, wav
+from tests.support.ram import short_folder
 from tests.support.stack import Stack
 
 
 @pytest.fixture(scope="module")
 def running() -> Iterator[Stack]:
     """One stack for all of these tests."""
-    with tempfile.TemporaryDirectory(prefix="mj-") as name:
-        made = Stack(Path(name), "--speed", "40")
+    with short_folder() as folder:
+        made = Stack(folder, "--speed", "40")
         made.start()
         yield made
         made.stop()

@@ -3,7 +3,6 @@
 import os
 import sys
 from importlib import import_module
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -92,7 +91,6 @@ def in_words(error: Exception) -> tuple[int, str] | None:
     from pydantic import ValidationError  # noqa: PLC0415
     from sqlalchemy.exc import OperationalError, ProgrammingError  # noqa: PLC0415
 
-    from worker.doctor import place  # noqa: PLC0415
     from worker.report import UnknownBatchError  # noqa: PLC0415
     from worker.settings import NoServicesError, NoTokenError, settings  # noqa: PLC0415
 
@@ -103,6 +101,8 @@ def in_words(error: Exception) -> tuple[int, str] | None:
             reason = str(error.orig).strip().splitlines()[0]
             return UNREACHABLE, f"cannot reach the database: {reason}; is `mediajobs up` running?"
         case BrokerError() | redis.exceptions.ConnectionError():
+            from worker.doctor import place  # noqa: PLC0415 - it brings the HTTP client
+
             where = place(settings().broker_url or "")
             return UNREACHABLE, f"cannot reach the broker {where}; is `mediajobs up` running?"
         case ProgrammingError() if "does not exist" in str(error.orig):
@@ -132,7 +132,7 @@ def use_data_dir(_context: click.Context, _parameter: click.Parameter, value: Pa
 
 
 @click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 80})
-@click.version_option(version("mediajobs"), prog_name="mediajobs")
+@click.version_option(package_name="mediajobs", prog_name="mediajobs")
 @click.option(
     "--data-dir",
     type=click.Path(path_type=Path, file_okay=False),

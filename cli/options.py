@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from sqlalchemy import Connection
@@ -14,9 +14,11 @@ from sqlalchemy.orm import Session
 
 from cli.main import DATA_DIR_HELP, use_data_dir
 from models.session import make_engine
-from worker.operating import Operator
 from worker.settings import settings
 from worker.trail import Actor
+
+if TYPE_CHECKING:
+    from worker.operating import Operator
 
 F = TypeVar("F", bound=Callable[..., Any])
 
@@ -46,8 +48,10 @@ def session() -> Iterator[Session]:
 
 
 @contextmanager
-def operator() -> Iterator[Operator]:
+def operator() -> Iterator["Operator"]:
     """Who types the command, on a session as above."""
+    from worker.operating import Operator  # noqa: PLC0415 - all that acts, for those commands that do
+
     with session() as opened:
         yield Operator(opened, Actor(user(), "command line"))
 

@@ -4,14 +4,14 @@ import logging
 from collections.abc import Iterator, MutableMapping
 from contextlib import contextmanager
 from contextvars import ContextVar
-from typing import Any
-
-import structlog
-from structlog.typing import Processor
+from typing import TYPE_CHECKING, Any
 
 from models.transitions import Claim, Fetch, Move, Poll
 from provider.redact import redact
 from worker.settings import Settings
+
+if TYPE_CHECKING:
+    from structlog.typing import Processor
 
 #: Each step of each job. For people it would be too much: the record has it.
 steps = logging.getLogger("mediajobs.steps")
@@ -51,6 +51,7 @@ def set_up(logger: logging.Logger, config: Settings) -> None:
 
 def as_json(token: str) -> logging.Formatter:
     """`timestamp`, `level`, `logger`, `event`, and of a job `job`, `batch`, `attempt`, `kind`, `model`."""
+    import structlog  # noqa: PLC0415 - a seventh of a worker's start, for those alone who collect logs
 
     def without_secrets(_logger: Any, _name: str, line: MutableMapping[str, Any]) -> MutableMapping[str, Any]:
         return {name: redact(value, token) if isinstance(value, str) else value for name, value in line.items()}

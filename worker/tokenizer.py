@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 
-from provider.client import Client
 from provider.formats import Forgetful
 from provider.wire import Json, Request
 from worker import messages as chats
@@ -74,6 +73,7 @@ def count(sample: Sample, config: Settings) -> Counted:
 
     Raises NoTokenError, ProviderError, and OSError and ValueError for an image that cannot be sent.
     """
+    from provider.client import Client  # noqa: PLC0415 - the HTTP client: most commands that submit call nothing
 
     async def ask() -> list[int]:
         token = config.require_api_token()

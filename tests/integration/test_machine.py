@@ -1,6 +1,5 @@
 """Any order of whatever may happen to jobs, on a real Postgres, held against an oracle after each step."""
 
-import os
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import replace
@@ -50,8 +49,8 @@ MODELS = {"image": "cogview-4-250304", "video": "cogvideox-3"}
 #: Little, so that slots are short.
 SLOTS = {"image": 3, "video": 2}
 PRICES = {"image": Decimal("0.01"), "video": Decimal("0.2")}
-#: More by the environment, for a longer search.
-EXAMPLES, STEPS = int(os.environ.get("EXAMPLES", "25")), 50
+#: Each run of the suite looks at other orders of events; a soak, at as many as twenty runs do.
+EXAMPLES, SOAKED, STEPS = 10, 200, 50
 POLICY = policy_of({})
 RULES = PollRules(first_s=5, max_s=30)
 TABLES = "outbox, deliveries, events, outputs, attempts, jobs, batches, budgets, limits, tallies"
@@ -396,8 +395,11 @@ class Machine(RuleBasedStateMachine):
             return conn.execute(text(sql), values).all()
 
 
+@pytest.mark.parametrize(
+    "examples", [EXAMPLES, pytest.param(SOAKED, marks=[pytest.mark.soak, pytest.mark.timeout(3600)])]
+)
 def test_whatever_happens_the_record_is_what_the_oracle_says(
-    engine: Engine, valkey_url: str, monkeypatch: pytest.MonkeyPatch
+    engine: Engine, valkey_url: str, monkeypatch: pytest.MonkeyPatch, examples: int
 ) -> None:
     monkeypatch.setattr("worker.app.app", make_app(valkey_url))  # what people do kicks dispatch
 
@@ -405,5 +407,5 @@ def test_whatever_happens_the_record_is_what_the_oracle_says(
         def __init__(self) -> None:
             super().__init__(engine)
 
-    run(Bound, settings=settings(max_examples=EXAMPLES, stateful_step_count=STEPS,
+    run(Bound, settings=settings(max_examples=examples, stateful_step_count=STEPS,
                                  suppress_health_check=list(HealthCheck)))  # fmt: skip

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -15,6 +16,7 @@ import httpx
 import psycopg
 
 from models.session import make_engine
+from tests.support.zygote import Forked
 from worker.audit import against_ledger, audit
 from worker.storage import Storage
 
@@ -80,20 +82,19 @@ class Stack:
         self.process.kill()
         self.process.wait()
 
-    def run(self, *args: str, code: int | None = 0, **options: Any) -> str:
+    def run(self, *args: str, code: int | None = 0, input: str = "") -> str:  # noqa: A002 - as subprocess has it
         """Run a command of the CLI that is to exit with `code` (None: with any); returns what it printed."""
-        done: subprocess.CompletedProcess[str] = subprocess.run(
-            [MEDIAJOBS, *args],
-            env=self.environment,
-            cwd=self.folder,
-            capture_output=True,
-            text=True,
-            timeout=TIMEOUT_S,
-            check=False,
-            **options,
-        )
-        assert code in (None, done.returncode), f"{args} exited {done.returncode}:\n{done.stdout}\n{done.stderr}"
-        return done.stdout if code == 0 else done.stdout + done.stderr
+        with tempfile.TemporaryDirectory(prefix="mj-") as name:
+            given, said, errors = (Path(name) / each for each in ("in", "out", "err"))
+            given.write_text(input)
+            done = Forked([MEDIAJOBS, *args], self.environment, said, errors=errors, given=given, folder=self.folder)
+            try:
+                found = done.wait(TIMEOUT_S)
+            finally:
+                done.kill()
+            stdout, stderr = said.read_text(), errors.read_text()
+        assert code in (None, found), f"{args} exited {found}:\n{stdout}\n{stderr}"
+        return stdout if code == 0 else stdout + stderr
 
     def status(self, batch: str) -> dict[str, Any]:
         found: dict[str, Any] = json.loads(self.run("status", batch, "--json"))

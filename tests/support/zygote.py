@@ -1,8 +1,8 @@
 """Processes of tests without the second or two that imports take: forked from one that has imported all before.
 
-What is forked is what `python -m MODULE` would be, with an environment, an output and an end of its own: a kill -9
-kills that process alone, and its exit code is its own. What reads the environment when it is imported (the settings,
-the Celery application and all that imports it) is imported after the fork.
+What is forked is what `python -m MODULE`, or a script of ours, would be, with an environment, an output and an end of
+its own: a kill -9 kills that process alone, and its exit code is its own. What reads the environment when it is
+imported (the settings, the Celery application and all that imports it) is imported after the fork.
 """
 
 import importlib
@@ -28,7 +28,8 @@ PRELOADED = [
     "worker.dispatch", "worker.logs", "worker.pulse", "worker.watchdog", "worker.upkeep.deliver",
     "worker.upkeep.disk", "worker.upkeep.ends", "worker.upkeep.fetches", "worker.upkeep.intake", "worker.upkeep.mend",
     "worker.upkeep.prune", "worker.upkeep.publish", "worker.upkeep.rescue", "worker.upkeep.schedules",
-    "worker.upkeep.tallies", "worker.webhooks.post", "worker.format_memory",
+    "worker.upkeep.tallies", "worker.webhooks.post", "worker.kick", "cli.act", "cli.export", "cli.jobs", "cli.oneoff",
+    "cli.schedule", "cli.steer", "cli.submit", "cli.watch", "cli.webhooks", "worker.format_memory",
 ]  # fmt: skip
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(PRELOADED)
@@ -37,12 +38,25 @@ TIE = die_with_parent()
 
 
 class Forked:
-    """As much of `subprocess.Popen` as tests of killed processes need."""
+    """As much of `subprocess.Popen` as tests need."""
 
-    def __init__(self, command: Sequence[str], environment: Mapping[str, str], log: Path) -> None:
-        """`command` is what follows `python -m`."""
+    def __init__(
+        self,
+        command: Sequence[str],
+        environment: Mapping[str, str],
+        log: Path,
+        *,
+        errors: Path | None = None,
+        given: Path | None = None,
+        folder: Path = ROOT,
+    ) -> None:
+        """`command` is what follows `python -m`, or begins with a script's path.
+
+        Output is added to `log`, that of errors to `errors` if it is named; `given` is its input.
+        """
         log.touch()
-        self._process = FORKS.Process(target=become, args=([*command], {**environment}, str(log)), daemon=True)
+        files = (given or Path(os.devnull), log, errors or log)
+        self._process = FORKS.Process(target=become, args=([*command], {**environment}, folder, files), daemon=True)
         self._process.start()
 
     @property
@@ -68,16 +82,19 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def become(command: list[str], environment: dict[str, str], log: str) -> None:
+def become(command: list[str], environment: dict[str, str], folder: Path, files: tuple[Path, Path, Path]) -> None:
     """In the forked process."""
     TIE()
-    os.chdir(ROOT)
-    with open(log, "ab") as file, open(os.devnull, "rb") as nothing:  # noqa: PTH123 - as brief as it gets
-        os.dup2(nothing.fileno(), 0)
-        for output in (1, 2):
-            os.dup2(file.fileno(), output)
+    os.chdir(folder)
+    for number, (path, mode) in enumerate(zip(files, ("rb", "ab", "ab"), strict=True)):
+        with path.open(mode) as file:
+            os.dup2(file.fileno(), number)
+    sys.stdin = open(0)  # noqa: SIM115 - multiprocessing leads it elsewhere
     os.environ.clear()
     os.environ.update(environment)
     importlib.reload(failpoints)  # it read the environment of who forks
     sys.argv = [*command]
-    runpy.run_module(command[0], run_name="__main__", alter_sys=True)
+    if "/" in command[0]:
+        runpy.run_path(command[0], run_name="__main__")
+    else:
+        runpy.run_module(command[0], run_name="__main__", alter_sys=True)

@@ -3,6 +3,7 @@
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
+from zoneinfo import ZoneInfo
 
 
 def number(value: float) -> str:
@@ -108,9 +109,18 @@ def day_time(instant: datetime) -> str:
     return f"{instant:%Y-%m-%d %H:%M:%S} UTC"
 
 
+def zoned(instant: datetime, zone: str) -> str:
+    """By the clock of a time zone.
+
+    >>> zoned(datetime.fromisoformat("2026-11-27T01:00+00:00"), "Europe/Berlin")
+    '27 Nov 2026, 02:00'
+    """
+    return f"{instant.astimezone(ZoneInfo(zone)):%-d %b %Y, %H:%M}"
+
+
 def plural(count: int, noun: str) -> str:
     return f"{number(count)} {noun}{'s' * (count != 1)}"
 
 
 FILTERS = {each.__name__: each for each in
-           (number, short, dollars, rate, duration, size, percent, clock, iso, day_time, plural)}  # fmt: skip
+           (number, short, dollars, rate, duration, size, percent, clock, iso, day_time, zoned, plural)}  # fmt: skip

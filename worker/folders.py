@@ -1,7 +1,8 @@
 """Where the files lie that rows name: anywhere, for who is at this machine; among the uploads, for who is not. Pure."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -12,12 +13,18 @@ NAME = re.compile(r"[0-9a-f]{64}(\.[a-z0-9]{1,8})?")
 
 @dataclass(frozen=True, slots=True)
 class Uploads:
-    """The files that rows from the network may name, as `upload:NAME`. `place`: an absolute path, or s3://…."""
+    """The files that rows from the network may name, as `upload:NAME`. `place`: an absolute path, or s3://….
+
+    `along`: files that came with the rows, by the names that they had → their names here.
+    """
 
     place: str
+    along: Mapping[str, str] = field(default_factory=dict)
 
     def find(self, given: str) -> str:
         """Where the file of such a name is; what is none, as it is. Raises ValueError for a name that cannot be."""
+        if given in self.along:
+            return f"{self.place}/{self.along[given]}"
         if not given.startswith(UPLOAD):
             return given
         name = given.removeprefix(UPLOAD)

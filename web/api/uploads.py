@@ -1,8 +1,6 @@
 """Files that rows are to name: recordings, images to start from."""
 
-from collections.abc import AsyncIterator
-from pathlib import PurePath
-from typing import Annotated, Any, BinaryIO
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query, Request
 from starlette.concurrency import run_in_threadpool
@@ -10,10 +8,10 @@ from starlette.concurrency import run_in_threadpool
 from web.access import Caller, Operator
 from web.api import shapes
 from web.problems import ProblemError
-from web.received import CHUNK_BYTES, received
-from web.uploads import FOLDER
+from web.received import received
+from web.uploads import keep
 from web.wiring import Parts, Wired
-from worker.folders import NAME, UPLOAD
+from worker.folders import UPLOAD
 from worker.trail import note
 
 router = APIRouter(tags=["batches"])
@@ -45,11 +43,7 @@ async def upload(
     async with received(request, name=name) as came:
         if not came.bytes:
             raise ProblemError(422, "invalid_request", "the file is empty")
-        suffix = PurePath(came.name).suffix.lower()
-        known = came.sha256 + suffix
-        if NAME.fullmatch(known) is None:
-            known = came.sha256
-        await wired.storage.put(f"{FOLDER}/{known}", chunks(came.file), max_bytes=came.bytes)
+        known = await keep(wired.storage, came.file, name=came.name, size=came.bytes, sha256=came.sha256)
         await run_in_threadpool(noted, wired, caller, known, came.bytes)
         return shapes.Upload(file=f"{UPLOAD}{known}", bytes=came.bytes, sha256=came.sha256)
 
@@ -57,8 +51,3 @@ async def upload(
 def noted(wired: Parts, caller: Caller, name: str, size: int) -> None:
     with wired.engine.begin() as conn:
         note(conn, caller.actor, "upload", name, bytes=size)
-
-
-async def chunks(file: BinaryIO) -> AsyncIterator[bytes]:
-    while chunk := await run_in_threadpool(file.read, CHUNK_BYTES):
-        yield chunk

@@ -2,26 +2,34 @@
 
 import io
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, BinaryIO, Literal
 
-from fastapi import APIRouter, Form, Response, UploadFile
+from fastapi import APIRouter, Depends, Form, Response, UploadFile
+from starlette.concurrency import run_in_threadpool
 
 from web.access import Operator as MayOperate
 from web.database import Database
 from web.pages.steering import amount_of
 from web.problems import GO
+from web.received import hashed
 from web.templating import page
-from web.uploads import uploads
+from web.uploads import keep, uploads
 from web.wiring import Wired
+from web.words import dollars
 from worker.fields import parse_batch
 from worker.forecast import in_words
 from worker.kinds import KINDS
 from worker.manifest import Format, ManifestError, format_of, read
 from worker.operating import Operator
 from worker.producer import KeyTakenError
+from worker.reasons import model_states
 from worker.submission import Order, Outlook, RefusedError, Sieve, look_ahead
+from worker.waiting import ModelState, why
 
 router = APIRouter()
 
@@ -32,13 +40,24 @@ def form(caller: MayOperate) -> Response:
     return page("submit.html", caller=caller, here="/submit", kinds=kinds)
 
 
-def source_of(file: UploadFile | None, typed: str) -> tuple[BinaryIO, Format | None, str]:
-    """What was given: an uploaded manifest, or lines of which each is a prompt."""
+def source_of(file: UploadFile | None, typed: str, along: Mapping[str, str]) -> tuple[BinaryIO, Format | None, str]:
+    """What was given: an uploaded manifest, or lines of which each is a prompt, or recordings, each a job."""
     if file is not None and file.filename:
         return file.file, format_of(file.filename), Path(file.filename).stem
     lines = [line.strip() for line in typed.splitlines()]
-    rows = "".join(json.dumps({"prompt": line}) + "\n" for line in lines if line)
-    return io.BytesIO(rows.encode()), "jsonl", "typed"
+    rows = [{"prompt": line} for line in lines if line] or [{"key": name, "file": name} for name in along]
+    text = "".join(json.dumps(row) + "\n" for row in rows)
+    return io.BytesIO(text.encode()), "jsonl", "typed" if typed.strip() else "recordings"
+
+
+async def kept_along(wired: Wired, caller: MayOperate, files: list[UploadFile] | None = None) -> dict[str, str]:
+    """Files that came with the form, by their names → what they are called among the uploads."""
+    found: dict[str, str] = {}
+    for each in files or ():
+        if each.filename and each.size:
+            size, sha256 = await run_in_threadpool(hashed, each.file)
+            found[each.filename] = await keep(wired.storage, each.file, name=each.filename, size=size, sha256=sha256)
+    return found
 
 
 @router.post("/submit")
@@ -55,12 +74,13 @@ def submit(
     budget: Annotated[str, Form()] = "",
     skip: Annotated[bool, Form()] = False,
     file: UploadFile | None = None,
+    along: Annotated[dict[str, str], Depends(kept_along)],
 ) -> Response:
     if kind and kind not in KINDS:
         return refused(f"{kind!r} is no kind of job")
     if typed.strip() and file is not None and file.filename:
         return refused("a file is chosen, and prompts are typed as well: leave one of them out")
-    stream, form_, stem = source_of(file, typed)
+    stream, form_, stem = source_of(file, typed, along)
     if form_ is None:
         return refused("the file's name is to end in .csv or .jsonl")
     try:
@@ -68,12 +88,14 @@ def submit(
     except ValueError as error:
         return refused(f"the batch cannot be called so: {error}")
     amount = amount_of(budget) if budget.strip() else None
-    folder = uploads(wired.settings, wired.storage)
+    folder = replace(uploads(wired.settings, wired.storage), along=along)
     sieve = Sieve(read(stream, form_, KINDS[kind] if kind else None, folder, model=model.strip() or None))
     try:
         order = Order(batch=name, kind=kind or None, budget=amount, skip_invalid=skip)
         if do == "check":
-            return checked(look_ahead(database.connection(), order, sieve, sieve), sieve, name, skip=skip)
+            conn = database.connection()
+            found = look_ahead(conn, order, sieve, sieve)
+            return checked(found, sieve, name, skip=skip, waits=waits(model_states(conn), found, amount))
         added = Operator(database, caller.actor).submit(order, sieve)
     except (ManifestError, KeyTakenError, RefusedError) as error:
         database.rollback()
@@ -88,7 +110,17 @@ def refused(why: str, sieve: Sieve | None = None) -> Response:
     return page("submit/problems.html", status=422, message=f"{why}; nothing was enqueued.", sieve=sieve)
 
 
-def checked(found: Outlook, sieve: Sieve, batch: str, *, skip: bool) -> Response:
-    """What it would cost, and how long it would take."""
+def waits(states: Mapping[str, ModelState], found: Outlook, budget: Decimal | None) -> list[str]:
+    """What would keep the jobs waiting, however long."""
+    said = [why(states[each.model]) for each in found.models if each.model in states]
+    paused = [each for each in dict.fromkeys(said) if "paused" in each.partition(":")[0]]
+    if budget is not None and budget < found.cost:
+        paused.append(f"the budget, {dollars(budget)}, is less than {dollars(found.cost)}: what would pass it waits")
+    return paused
+
+
+def checked(found: Outlook, sieve: Sieve, batch: str, *, skip: bool, waits: list[str]) -> Response:
+    """What it would cost, how long it would take, and what holds it up."""
     took = in_words(found.took_s)
-    return page("submit/checked.html", found=found, sieve=sieve, batch=batch, skip=skip, took=took)
+    return page("submit/checked.html", found=found, sieve=sieve, batch=batch, skip=skip, took=took,
+                waits=waits)  # fmt: skip

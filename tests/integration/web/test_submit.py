@@ -251,3 +251,41 @@ def test_an_upload_is_named_by_rows(api: Api, as_form: bool) -> None:
     assert row.args["seconds"] > 0
     missing = "upload:" + "0" * 64 + ".wav"
     assert "No such file" in api.post("/jobs", {"kind": "transcription", "input": {"file": missing}}, 422)["detail"]
+
+
+# -- by the page -----------------------------------------------------------------------------------------
+
+
+def by_page(api: Api, files: list[tuple[str, tuple[str, bytes]]], **fields: str) -> httpx.Response:
+    headers = {"Authorization": f"Bearer {api.keys[Role.OPERATOR]}", "Mediajobs-Part": "action"}
+    return api.http.post("/submit", data={"do": "submit", **fields}, files=files, headers=headers)
+
+
+def test_recordings_come_along_with_their_rows_or_without(api: Api) -> None:
+    sound = wav(speak(["amber", "basil"]))
+    alone = by_page(
+        api, [("files", ("one.wav", sound)), ("files", ("two.wav", sound))], kind="transcription", batch="a"
+    )
+    assert alone.status_code == 200, alone.text
+    rows = b'{"key": "x", "file": "one.wav"}\n'
+    named = by_page(api, [("file", ("m.jsonl", rows)), ("files", ("one.wav", sound))], kind="transcription", batch="b")
+    assert named.status_code == 200, named.text
+    found = api.sql("select key, args ->> 'file' as file from jobs order by id")
+    assert [row.key for row in found] == ["one.wav", "two.wav", "x"]
+    assert {Path(row.file).read_bytes() for row in found} == {sound}
+    other = by_page(api, [("file", ("m.jsonl", b'{"file": "three.wav"}\n'))], kind="transcription", batch="c")
+    assert other.status_code == 422
+    assert "no files of the server can be named" in other.text
+
+
+def test_a_file_and_typed_prompts_are_not_taken_for_one_another(api: Api) -> None:
+    found = by_page(api, [("file", ("m.csv", b"prompt\na\n"))], kind="image", typed="b", batch="a")
+    assert found.status_code == 422
+    assert "leave one of them out" in found.text
+
+
+def test_the_check_says_what_it_would_wait_for(api: Api) -> None:
+    api.post("/limits/cogview-4-250304/pause", {"reason": "too dear"})
+    found = by_page(api, [], kind="image", typed="a\nb\nc", budget="0.02", do="check")
+    assert "cogview-4-250304 is paused until resumed: too dear" in found.text
+    assert "the budget, $0.02, is less than $0.03" in found.text

@@ -45,9 +45,10 @@ def tell(counts: Counts, *, what: str, asked: int = 0, hint: str = "") -> None:
         click.echo(f"no job was {what}: none of those named is in a state that allows it{hint}", err=True)
         sys.exit(FAILED)
     states = ", ".join(f"{count} {state}" for state, count in counts.by_state.items())
+    now = "" if set(counts.by_state) == {what} else f" (now {states})"
     cost = f"; it may cost {dollars(counts.cost)}" if counts.cost else ""
     left = f"; {asked - counts.total} are in a state that does not allow it" if asked > counts.total else ""
-    click.echo(f"{plural(counts.total, 'job')} {what} (now {states}){cost}{left}")
+    click.echo(f"{plural(counts.total, 'job')} {what}{now}{cost}{left}")
 
 
 @click.command()

@@ -34,6 +34,8 @@ def reason(error: Any) -> str:
     match error["type"]:
         case "missing":
             return "is missing; give it a value"
+        case "extra_forbidden":
+            return "is no field here; leave it out, or look how it is spelt"
         case "unknown_field":
             return str(error["msg"])
         case "value_error":

@@ -68,8 +68,9 @@ def done(counts: Counts, what: str) -> Response:
     if not counts.total:
         return told(f"No job was {what}: none is in a state that allows it.", bad=True)
     states = ", ".join(f"{count:,} {state}" for state, count in counts.by_state.items())
+    now = "" if set(counts.by_state) == {what} else f" (now {states})"
     cost = f"; it may cost {dollars(counts.cost)}" if counts.cost else ""
-    return told(f"{plural(counts.total, 'job')} {what} (now {states}){cost}.")
+    return told(f"{plural(counts.total, 'job')} {what}{now}{cost}.")
 
 
 def dialog(database: Database, action: str, chosen: Chosen, **more: Any) -> Response:

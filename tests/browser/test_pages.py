@@ -365,8 +365,16 @@ def test_everything_is_reached_by_keyboard(look: Look) -> None:
     expect(page.get_by_role("searchbox")).to_be_focused()
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
-@pytest.mark.parametrize("phone", [False, True], ids=["desktop", "phone"])
+#: Each size and each theme once; the others in a soak.
+SIGHTS = {"desktop, light": (False, False), "phone, dark": (True, True)}
+SOAKED = {"desktop, dark": (False, True), "phone, light": (True, False)}
+
+
+@pytest.mark.parametrize(
+    ("phone", "dark"),
+    [*SIGHTS.values(), *(pytest.param(*each, marks=pytest.mark.soak) for each in SOAKED.values())],
+    ids=[*SIGHTS, *SOAKED],
+)
 def test_nobody_is_kept_out_by_a_page(browser: Browser, base: str, stack: Stack, *, dark: bool, phone: bool) -> None:
     """axe finds nothing serious, and nothing is wider than the screen."""
     with stack.database() as conn:

@@ -84,13 +84,32 @@ def check_ledger(stack: Stack) -> None:
     assert len(ledger) <= IMAGES + VIDEOS + 8 + flagged[0]
 
 
-def test_kill_9_of_the_worker_in_mid_batch(stack: Stack) -> None:
+def successor(stack: Stack, program: str, pid: int) -> bool:
+    return bool(set(stack.pids(program)) - {pid})
+
+
+def test_whatever_is_killed_or_emptied_under_a_running_up(stack: Stack) -> None:
+    """Workers, broker and Postgres, one after the other, in mid-batch; each by itself is in `tests/chaos`."""
     submit_mixed(stack)
-    stack.wait_for("images", "succeeded", 5)
+
+    def empty_the_broker() -> None:
+        with redis.Redis.from_url(stack.services()["settings"]["broker_url"]) as broker:
+            broker.flushall()
+
+    stack.wait_for("images", "succeeded", 3)
+    empty_the_broker()
+    stack.wait_for("images", "succeeded", 8)
     for words in (["run1@%h"], ["store@%h"], ["upkeep@%h"]):
         [pid] = stack.pids(*words)
         os.kill(pid, signal.SIGKILL)
-    wait_until(lambda: ended(stack), what="the end of all jobs after the kill")
+    for program, count in (("bin/postgres", 14), ("valkey-server", 20)):
+        stack.wait_for("images", "succeeded", count)
+        [pid] = stack.pids(program)
+        os.kill(pid, signal.SIGKILL)
+        wait_until(partial(successor, stack, program, pid), what=f"the successor of {program}")
+    stack.wait_for("images", "succeeded", 26)
+    empty_the_broker()
+    wait_until(lambda: ended(stack), what="the end of all jobs after the kills")
     check_outputs(stack)
     check_ledger(stack)
 
@@ -101,17 +120,6 @@ def test_kill_9_of_everything_and_up_again(stack: Stack) -> None:
     stack.kill()
     stack.start(MEDIAJOBS_LEASE_S="3", MEDIAJOBS_HINT_LEASE_S="2")
     wait_until(lambda: ended(stack), what="the end of all jobs after the restart")
-    check_outputs(stack)
-    check_ledger(stack)
-
-
-def test_emptying_the_broker_in_mid_batch(stack: Stack) -> None:
-    submit_mixed(stack)
-    with redis.Redis.from_url(stack.services()["settings"]["broker_url"]) as broker:
-        for count in (3, 12, 25):
-            stack.wait_for("images", "succeeded", count)
-            broker.flushall()
-    wait_until(lambda: ended(stack), what="the end of all jobs after FLUSHALL")
     check_outputs(stack)
     check_ledger(stack)
 
@@ -132,19 +140,3 @@ def test_a_clean_stop_leaves_nothing_running_and_nothing_lost(stack: Stack, fold
     with stack.database() as conn:
         row = conn.execute("select count(*) from attempts where outcome = 'unknown'").fetchone()
     assert row == (0,)  # calls under way were finished, not cut off
-
-
-def successor(stack: Stack, program: str, pid: int) -> bool:
-    return bool(set(stack.pids(program)) - {pid})
-
-
-def test_kill_9_of_postgres_and_of_the_broker_under_a_running_up(stack: Stack) -> None:
-    submit_mixed(stack)
-    for program, count in (("bin/postgres", 3), ("valkey-server", 12)):
-        stack.wait_for("images", "succeeded", count)
-        [pid] = stack.pids(program)
-        os.kill(pid, signal.SIGKILL)
-        wait_until(partial(successor, stack, program, pid), what=f"the successor of {program}")
-    wait_until(lambda: ended(stack), what="the end of all jobs after the kills")
-    check_outputs(stack)
-    check_ledger(stack)

@@ -28,8 +28,8 @@ def transcripts(folder: Path) -> dict[str, str]:
     return {str(path.relative_to(folder).with_suffix(".wav")): path.read_text() for path in folder.rglob("*.txt")}
 
 
-def test_what_comes_into_a_folder_is_transcribed_beside_it(stack: Stack) -> None:
-    source = stack.folder / "in"
+def test_what_comes_into_a_folder_is_transcribed_beside_it(shared: Stack) -> None:
+    stack, source = shared, shared.folder / "in"
     for path, words in WORDS.items():
         write(source, path, say(*words.split()))
     said = stack.run("schedule", "add", "talks", "--cron", "0 2 * * *", "--source", "in", "--out", "beside")
@@ -50,10 +50,10 @@ def test_what_comes_into_a_folder_is_transcribed_beside_it(stack: Stack) -> None
     assert stack.audit() == []
 
 
-def test_a_source_that_is_gone_is_told(stack: Stack) -> None:
-    (stack.folder / "in").mkdir()
-    stack.run("schedule", "add", "talks", "--cron", "0 2 * * *", "--source", "in")
-    (stack.folder / "in").rmdir()
-    said = stack.run("schedule", "run", "talks", "--wait", code=1)
-    assert f"there is no folder {stack.folder}/in" in said
+def test_a_source_that_is_gone_is_told(shared: Stack) -> None:
+    (shared.folder / "gone").mkdir()
+    shared.run("schedule", "add", "nothing", "--cron", "0 2 * * *", "--source", "gone")
+    (shared.folder / "gone").rmdir()
+    said = shared.run("schedule", "run", "nothing", "--wait", code=1)
+    assert f"there is no folder {shared.folder}/gone" in said
     assert "tries again at" in said

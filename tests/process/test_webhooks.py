@@ -2,12 +2,13 @@
 
 import os
 import signal
+import subprocess
 from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook
 
 from tests.support.receiver import receiving
-from tests.support.stack import Stack, wait_until
+from tests.support.stack import MEDIAJOBS, Stack, wait_until
 
 
 def test_a_batchs_end_is_told_through_a_kill_and_a_receiver_that_was_down(folder: Path) -> None:
@@ -51,10 +52,23 @@ def test_a_batchs_end_is_told_through_a_kill_and_a_receiver_that_was_down(folder
             stack.stop()
 
 
-def test_a_batchs_url_is_looked_at_when_it_is_given(stack: Stack) -> None:
-    (stack.folder / "rows.csv").write_text("prompt\na fox\n")
-    said = stack.run("submit", "rows.csv", "--kind", "image", "--webhook", "http://127.0.0.1:5678/x", code=2)
-    assert "MEDIAJOBS_WEBHOOK_ALLOW=127.0.0.1 would allow it" in said
-    assert "no webhook 7" in stack.run("webhooks", "rm", "7", code=2)
-    assert "name messages by their ids" in stack.run("webhooks", "replay", code=2)
-    assert "nobody is told" in stack.run("webhooks")
+def test_a_batchs_url_is_looked_at_when_it_is_given(database_url: str, tmp_path: Path) -> None:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("MEDIAJOBS_")}
+    (tmp_path / "rows.csv").write_text("prompt\na fox\n")
+
+    def run(*args: str) -> tuple[int, str]:
+        done = subprocess.run(
+            [MEDIAJOBS, *args], env={**clean, "MEDIAJOBS_DATABASE_URL": database_url}, cwd=tmp_path,
+            capture_output=True, text=True, check=False, timeout=60,
+        )  # fmt: skip
+        return done.returncode, done.stdout + done.stderr
+
+    code, said = run("submit", "rows.csv", "--kind", "image", "--webhook", "http://127.0.0.1:5678/x")
+    assert (code, "MEDIAJOBS_WEBHOOK_ALLOW=127.0.0.1 would allow it" in said) == (2, True), said
+    for words, code, expected in (
+        (("webhooks", "rm", "7"), 2, "no webhook 7"),
+        (("webhooks", "replay"), 2, "name messages by their ids"),
+        (("webhooks",), 0, "nobody is told"),
+    ):
+        found, said = run(*words)
+        assert (found, expected in said) == (code, True), said

@@ -114,17 +114,7 @@ def test_whatever_is_killed_or_emptied_under_a_running_up(stack: Stack) -> None:
     check_ledger(stack)
 
 
-def test_kill_9_of_everything_and_up_again(stack: Stack) -> None:
-    submit_mixed(stack)
-    stack.wait_for("images", "succeeded", 5)
-    stack.kill()
-    stack.start(MEDIAJOBS_LEASE_S="3", MEDIAJOBS_HINT_LEASE_S="2")
-    wait_until(lambda: ended(stack), what="the end of all jobs after the restart")
-    check_outputs(stack)
-    check_ledger(stack)
-
-
-def test_a_clean_stop_leaves_nothing_running_and_nothing_lost(stack: Stack, folder: Path) -> None:
+def test_a_clean_stop_and_then_a_kill_9_of_everything(stack: Stack, folder: Path) -> None:
     submit_mixed(stack)
     stack.wait_for("images", "succeeded", 3)
     children = stack.pids()
@@ -134,9 +124,13 @@ def test_a_clean_stop_leaves_nothing_running_and_nothing_lost(stack: Stack, fold
         pid for pid in children if Path(f"/proc/{pid}/cmdline").exists() and Path(f"/proc/{pid}/cmdline").read_bytes()
     ]
     assert not (folder / "d" / "services.json").exists()
-    stack.start()
-    wait_until(lambda: ended(stack), what="the end of all jobs after the stop")
-    check_outputs(stack)
+    stack.start(MEDIAJOBS_LEASE_S="3", MEDIAJOBS_HINT_LEASE_S="2")
     with stack.database() as conn:
         row = conn.execute("select count(*) from attempts where outcome = 'unknown'").fetchone()
     assert row == (0,)  # calls under way were finished, not cut off
+    stack.wait_for("images", "succeeded", 12)
+    stack.kill()
+    stack.start(MEDIAJOBS_LEASE_S="3", MEDIAJOBS_HINT_LEASE_S="2")
+    wait_until(lambda: ended(stack), what="the end of all jobs after stop and kill")
+    check_outputs(stack)
+    check_ledger(stack)

@@ -14,13 +14,14 @@ TOKEN = "at_Very-Secret-0123456789"
 FAULTS = ["bad_gateway_after", "html", "truncated", "bad_parameter", "content", "server_error_after", "reset_after"]
 
 
-@pytest.mark.parametrize("style", ["proxy", "direct"])
+# The proxy has the token in each URL, which is where it would slip into a log; a header is looked at in a soak.
+@pytest.mark.parametrize("style", ["proxy", pytest.param("direct", marks=pytest.mark.soak)])
 def test_the_token_is_nowhere(folder: Path, style: str) -> None:
     stand_in = process.start("--speed", "50", "--wrapper", "result", token=TOKEN)
     stack = Stack(folder, sandbox=False)
     base = stand_in.proxy_base_url if style == "proxy" else stand_in.direct_base_url
     try:
-        form = "json" if style == "direct" else "plain"
+        form = "json" if style == "proxy" else "plain"
         stack.start(MEDIAJOBS_API_BASE_URL=base, MEDIAJOBS_API_TOKEN=TOKEN, MEDIAJOBS_POLL_FIRST_S="0.5",
                     MEDIAJOBS_LOG_FORMAT=form)  # fmt: skip
         stack.environment |= {"MEDIAJOBS_API_BASE_URL": base, "MEDIAJOBS_API_TOKEN": TOKEN}

@@ -32,7 +32,7 @@ def stack(running: Stack) -> Iterator[Stack]:
         # Row by row: to lock whole tables is to deadlock with the stack that runs.
         for table in ("jobs", "batches", "limits"):
             conn.execute(f"delete from {table}")
-    httpx.post(f"{running.sandbox_url}/_reset").raise_for_status()
+    httpx.post(f"{running.sandbox_url}/_reset", timeout=60).raise_for_status()
     yield running
     running.environment = environment
 

@@ -141,7 +141,7 @@ def test_the_services_commands_make_an_image(services: Services) -> None:
     assert Path(made.stdout.strip()).read_bytes().startswith(b"\x89PNG")
     flower = f"http://127.0.0.1:{flower_port}"
     wait_until(lambda: answers(f"{flower}/healthcheck"), what="Flower")
-    assert httpx.get(f"{flower}/api/workers").status_code == 401
+    assert httpx.get(f"{flower}/api/workers", timeout=60).status_code == 401
     login = ("anybody", services.environment["MEDIAJOBS_WEB_KEY"])
     seen = wait_until(
         lambda: httpx.get(f"{flower}/api/workers?refresh=1", auth=login, timeout=30).json(), what="workers"

@@ -43,7 +43,7 @@ def started(database_url: str, *flags: str, **more: str) -> Iterator[str]:
 
 def test_it_serves_and_stops(database_url: str) -> None:
     with started(database_url) as url:
-        assert httpx.get(f"{url}/healthz").json() == {"status": "ok"}
+        assert httpx.get(f"{url}/healthz", timeout=60).json() == {"status": "ok"}
 
 
 REFUSED = {
@@ -81,13 +81,13 @@ def test_the_key_of_the_settings_opens_any_address_and_ends_with_the_setting(dat
     headers = {"Authorization": f"Bearer {KEY}"}
     with started(database_url, "--host", "0.0.0.0", MEDIAJOBS_WEB_KEY=KEY) as url:
         here = url.replace("0.0.0.0", "127.0.0.1")
-        assert httpx.get(here).status_code == 303
-        assert httpx.get(here, headers=headers).status_code == 200
+        assert httpx.get(here, timeout=60).status_code == 303
+        assert httpx.get(here, headers=headers, timeout=60).status_code == 200
     with started(database_url, MEDIAJOBS_WEB_KEY=f"{KEY}-2") as url:
-        assert httpx.get(url, headers=headers).status_code == 401
-        assert httpx.get(url, headers={"Authorization": f"Bearer {KEY}-2"}).status_code == 200
+        assert httpx.get(url, headers=headers, timeout=60).status_code == 401
+        assert httpx.get(url, headers={"Authorization": f"Bearer {KEY}-2"}, timeout=60).status_code == 200
     with started(database_url) as url:
-        assert httpx.get(url).status_code == 200, "no key is left"
+        assert httpx.get(url, timeout=60).status_code == 200, "no key is left"
 
 
 def test_keys_are_made_listed_and_removed(database_url: str) -> None:

@@ -121,7 +121,7 @@ class Stack:
         return str(self.services()["addresses"]["sandbox"])
 
     def ledger(self) -> list[dict[str, Any]]:
-        found: list[dict[str, Any]] = httpx.get(f"{self.sandbox_url}/_ledger").json()
+        found: list[dict[str, Any]] = httpx.get(f"{self.sandbox_url}/_ledger", timeout=TIMEOUT_S).json()
         return found
 
     def audit(self) -> list[str]:
@@ -134,7 +134,7 @@ class Stack:
         return found
 
     def play(self, *rules: dict[str, Any]) -> None:
-        httpx.post(f"{self.sandbox_url}/_faults", json=list(rules)).raise_for_status()
+        httpx.post(f"{self.sandbox_url}/_faults", json=list(rules), timeout=TIMEOUT_S).raise_for_status()
 
     @contextlib.contextmanager
     def database(self) -> Iterator["psycopg.Connection[tuple[Any, ...]]"]:

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 import httpx
 import uvicorn
 
-from tests.support.stack import wait_until
+from tests.support.stack import TIMEOUT_S, wait_until
 from web.app import make_app
 from worker.settings import Settings
 
@@ -23,7 +23,8 @@ def serving(config: Settings) -> Iterator[httpx.Client]:
     thread.start()
     try:
         wait_until(lambda: server.started, what="the server's start")
-        with httpx.Client(base_url=f"http://127.0.0.1:{listener.getsockname()[1]}", trust_env=False) as client:
+        address = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        with httpx.Client(base_url=address, trust_env=False, timeout=TIMEOUT_S) as client:
             yield client
     finally:
         server.should_exit = True

@@ -9,9 +9,10 @@ from web.api import batches, calls, jobs, money, people, schedules, shapes, stee
 
 PREFIX = "/api/v1"
 PROBLEM = {"description": "It cannot be had; says why.", "model": shapes.Problem}
+PROBLEMS: tuple[int | str, ...] = ("4XX", "503")
 #: For the document alone: who asks is found out by `web.access`, by the cookie of a login as well.
 KEY = HTTPBearer(auto_error=False, scheme_name="key", description="A key of `mediajobs keys add`; it begins with mj_.")
-router = APIRouter(prefix=PREFIX, responses={"4XX": PROBLEM, "503": PROBLEM}, dependencies=[Security(KEY)])
+router = APIRouter(prefix=PREFIX, responses=dict.fromkeys(PROBLEMS, PROBLEM), dependencies=[Security(KEY)])
 for part in (batches, submit, uploads, jobs, schedules, steer, money, people, webhooks, calls):
     router.include_router(part.router)
 
@@ -30,9 +31,6 @@ def documented(document: dict[str, Any]) -> dict[str, Any]:
                     answer["content"] = {"application/problem+json": answer["content"].pop("application/json")}
     made: dict[str, Any] = whole(document)
     return made
-
-
-PROBLEMS = ("4XX", "503")
 
 
 def whole(value: Any) -> Any:

@@ -15,7 +15,7 @@ from starlette.concurrency import run_in_threadpool
 from web.access import Operator as MayOperate
 from web.database import Database
 from web.pages.steering import amount_of
-from web.problems import GO
+from web.problems import GO, ProblemError
 from web.received import hashed
 from web.templating import page
 from web.uploads import keep, uploads
@@ -51,9 +51,11 @@ def source_of(file: UploadFile | None, typed: str, along: Mapping[str, str]) -> 
 
 
 async def kept_along(wired: Wired, caller: MayOperate, files: list[UploadFile] | None = None) -> dict[str, str]:
-    """Files that came with the form, by their names → what they are called among the uploads."""
+    """Files that came with the form, by their names → what they are called among the uploads. Raises ProblemError."""
     found: dict[str, str] = {}
     for each in files or ():
+        if each.filename in found:
+            raise ProblemError(422, "invalid_request", f"two files are called {each.filename!r}: rename one of them")
         if each.filename and each.size:
             size, sha256 = await run_in_threadpool(hashed, each.file)
             found[each.filename] = await keep(wired.storage, each.file, name=each.filename, size=size, sha256=sha256)

@@ -273,6 +273,8 @@ def test_recordings_come_along_with_their_rows_or_without(api: Api) -> None:
     found = api.sql("select key, args ->> 'file' as file from jobs order by id")
     assert [row.key for row in found] == ["one.wav", "two.wav", "x"]
     assert {Path(row.file).read_bytes() for row in found} == {sound}
+    twice = by_page(api, [("files", ("one.wav", sound)), ("files", ("one.wav", sound[:-2]))], kind="transcription")
+    assert (twice.status_code, "two files are called" in twice.text) == (422, True)
     other = by_page(api, [("file", ("m.jsonl", b'{"file": "three.wav"}\n'))], kind="transcription", batch="c")
     assert other.status_code == 422
     assert "no files of the server can be named" in other.text

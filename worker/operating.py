@@ -20,7 +20,7 @@ from worker.keys import Role
 from worker.kick import kick_after_commit
 from worker.kind import ASSUMED_CONCURRENCY
 from worker.kinds import KINDS_OF
-from worker.producer import Inserted
+from worker.producer import CUTS, Inserted
 from worker.scheduling import Backfill, Forgotten, Plan
 from worker.submission import Order, Sieve
 from worker.tariff import Price
@@ -109,6 +109,8 @@ class Operator:
 
     def remove_limit(self, model: str) -> Literal["forgotten", "reset"] | None:
         """As `slots.forget`: the published limit holds from then on."""
+        if model == ACCOUNT:  # its row is a pause, and no limit
+            return None
         done = slots.forget(self.session.connection(), model, concurrency=published(model))
         if done:
             self.note("remove limit", model_named(model))
@@ -233,6 +235,8 @@ class Operator:
 
 def published(model: str) -> int:
     """Calls or tasks at once, by the provider's word or, of a model that is not known, by ours."""
+    if model == CUT:
+        return CUTS
     kind = next(iter(KINDS_OF.get(model, [])), None)
     return kind.concurrency(model) if kind else ASSUMED_CONCURRENCY
 

@@ -61,6 +61,12 @@ def test_a_mistyped_model_is_warned_of_and_forgotten(engine: Engine, run: Run, c
     assert "no limit is known" in run("limits", "rm", "cogview-4-25304", code=2)
 
 
+def test_the_accounts_pause_is_no_limit_and_stays(engine: Engine, run: Run) -> None:
+    run("pause", "--reason", "for a test")
+    assert "no limit is known" in run("limits", "rm", "*", code=2)
+    assert set(limits(engine)) == {"*"}
+
+
 def test_a_model_that_is_known_by_kind_or_job_is_not_doubted(engine: Engine) -> None:
     with Session(engine) as session:
         enqueue(session, "image", {"prompt": "a boat", "model": "next-year"})

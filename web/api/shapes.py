@@ -10,8 +10,8 @@ from models.state import JobState
 from worker.keys import Role
 
 Item = TypeVar("Item")
-#: A number in JSON; exact in Python.
 Warned = Annotated[str | None, Field(description="What is odd about it, such as a model that nothing is known of.")]
+#: A number in JSON; exact in Python.
 Usd = Annotated[
     Decimal, PlainSerializer(float, return_type=float), WithJsonSchema({"type": "number", "description": "US dollars"})
 ]

@@ -83,7 +83,7 @@ def set_limit(doing: Doing, caller: Admin, model: Model, asked: SetLimit) -> sha
 @router.delete("/limits/{model}", status_code=204, response_class=Response)
 def remove_limit(doing: Doing, caller: Admin, model: Model) -> None:
     """Take away what was set and learned: the published limit holds. A model that no job has is forgotten."""
-    done = doing.operator(caller).remove_limit(model) if model != ACCOUNT else None
+    done = doing.operator(caller).remove_limit(model)
     doing.session.commit()
     if done is None:
         raise ProblemError(404, "unknown_model", f"no limit is known for {model}")

@@ -114,7 +114,11 @@ class Bench:
             for each in running:
                 each.terminate()
             for each in running:
-                each.wait()
+                try:
+                    each.wait(20)
+                except subprocess.TimeoutExpired:  # beat, told to stop while it sends, may hang
+                    each.kill()
+                    each.wait()
 
     def count(self, sql: str) -> int:
         with self.engine.connect() as conn:

@@ -200,7 +200,7 @@ def rows_of(items: Sequence[Any], *names: str) -> dict[str, list[Any]]:
     return {name: list(map(attrgetter(name), items)) for name in names}
 
 
-#: What a job gets with its slot, and with its claim; `o` is the old row, `w` what was asked for.
+#: What a job gets with its slot, and with its claim; `o` is the old row.
 GIVEN = "holds_slot = true, reserved = j.estimate, dispatched_at = now()"
 TAKEN = """
     state = 'running',
@@ -212,7 +212,13 @@ TAKEN = """
     started_at = now(),
     next_request_id = null
 """
-WANTED = "select * from unnest(cast(:job_ids as bigint[]), cast(:request_ids as text[])) as w (id, request_id)"
+# The old row: UPDATE returns new values only, and the id to send again is cleared. Found by nothing but its id:
+# by its state too, it could be looked for among all that are queued.
+WANTED = """
+    select id, state, blocked_by, model, next_request_id from jobs
+    where id = any(cast(:job_ids as bigint[]))
+    order by id for update skip locked
+"""
 CLAIMED = """
     j.id as job_id, j.fence, j.kind, j.model, j.args, j.attempt, j.requests as number,
     coalesce(o.next_request_id, w.request_id) as request_id, j.unknowns, j.estimate, j.dispatched_at,
@@ -227,15 +233,11 @@ INTENT = """
 def claiming(which: str, *, gives: str = "") -> TextClause:
     """The claim of those of the wanted jobs that are `which`, with the intent of their requests."""
     return text(f"""
-        with wanted as ({WANTED}), claimed as (
+        with old as ({WANTED}), claimed as (
             update jobs j set {gives} {TAKEN}
-            from wanted w, (
-                -- The old row: UPDATE returns new values only, and the id to send again is cleared.
-                select o.id, o.next_request_id from jobs o
-                where o.id = any(cast(:job_ids as bigint[])) and {which}
-                order by o.id for update of o skip locked
-            ) o
-            where j.id = w.id and o.id = j.id
+            from old o join unnest(cast(:job_ids as bigint[]), cast(:request_ids as text[])) as w (id, request_id)
+                on w.id = o.id
+            where j.id = o.id and {which}
             returning {CLAIMED}
         ), intent as ({INTENT})
         select * from claimed
@@ -276,12 +278,10 @@ def claim(
 
 # The caller holds the lock of the model's limit, has found no pause there, and counts slots and money.
 DISPATCH = text(f"""
+    with old as ({WANTED})
     update jobs j set state = 'dispatched', {GIVEN}, lease_until = now() + :lease_s * interval '1 second'
-    where id in (
-        select id from jobs where id = any(cast(:job_ids as bigint[])) and state = 'queued' and blocked_by = 0
-        order by id for update skip locked
-    )
-    returning id as job_id, kind
+    from old o where j.id = o.id and o.state = 'queued' and o.blocked_by = 0
+    returning j.id as job_id, j.kind
 """)
 
 
@@ -378,7 +378,7 @@ SETTLE = text(f"""
         ) as m (id, fence, source, wanted, delay_s, give_back, remote_id, next_request_id, error_code,
             error_message, cost, possibly_charged, crashed, unknown, frees_slot, doubted, expires_s)
     ), before as (
-        select j.id, j.state, j.holds_slot, j.reserved, l.slot_scope,
+        select m.*, j.holds_slot, j.reserved, l.slot_scope,
             l.probes or exists (select from limits a where a.model = :account and a.probes) as probing,
             -- To be cut is nothing that was paid for.
             case when j.cancel_requested and (
@@ -388,52 +388,54 @@ SETTLE = text(f"""
         from jobs j
         join moves m on m.id = j.id and m.fence = j.fence and m.source = j.state
         join limits l on l.model = j.model
+        where j.id = any(cast(:job_id as bigint[]))
         order by j.id for update of j
     )
     update jobs j set
-        state = b.target,
-        holds_slot = b.holds_slot and b.target = 'waiting' and b.slot_scope = 'task' and not m.frees_slot,
+        state = m.target,
+        holds_slot = m.holds_slot and m.target = 'waiting' and m.slot_scope = 'task' and not m.frees_slot,
         reserved = 0,
         lease_until = null,
         worker = null,
         partial = null,
-        run_at = case when b.target = 'queued' then now() + m.delay_s * interval '1 second' else j.run_at end,
+        run_at = case when m.target = 'queued' then now() + m.delay_s * interval '1 second' else j.run_at end,
         -- A recording waits for its pieces, and they have their own money.
-        next_poll_at = case when b.target = 'waiting' and m.remote_id is distinct from 'pieces'
+        next_poll_at = case when m.target = 'waiting' and m.remote_id is distinct from 'pieces'
             then now() + m.delay_s * interval '1 second' end,
-        estimate = case when b.target = 'waiting' and m.remote_id = 'pieces' then 0 else j.estimate end,
-        next_fetch_at = case when b.target = 'storing' then now() + m.delay_s * interval '1 second' end,
+        estimate = case when m.target = 'waiting' and m.remote_id = 'pieces' then 0 else j.estimate end,
+        next_fetch_at = case when m.target = 'storing' then now() + m.delay_s * interval '1 second' end,
         attempt = j.attempt - cast(m.give_back as int),
         crashes = j.crashes + cast(m.crashed as int),
         unknowns = j.unknowns + cast(m.unknown as int),
-        remote_id = case when b.target = 'cancelled' and m.remote_id = 'pieces' then j.remote_id
+        remote_id = case when m.target = 'cancelled' and m.remote_id = 'pieces' then j.remote_id
             else coalesce(m.remote_id, j.remote_id) end,
         next_request_id = m.next_request_id,
         error_code = m.error_code,
         error_message = m.error_message,
         cost = j.cost + m.cost,
         possibly_charged = j.possibly_charged or m.possibly_charged,
-        paid_attempt = case when b.state = 'running' and b.target in ('waiting', 'storing') then j.requests
+        paid_attempt = case when m.source = 'running' and m.target in ('waiting', 'storing') then j.requests
             else j.paid_attempt end,
         submitted_at = case when m.remote_id is null then j.submitted_at else now() end,
         doubted_at = case when m.doubted then coalesce(j.doubted_at, now()) end,
-        answered_at = case when b.target = 'storing' then coalesce(j.answered_at, now()) else j.answered_at end,
+        answered_at = case when m.target = 'storing' then coalesce(j.answered_at, now()) else j.answered_at end,
         result_expires_at = coalesce(now() + m.expires_s * interval '1 second', j.result_expires_at),
         -- Back to the provider: the result's URL was dead. Fetches are counted anew for the new one.
-        asked_again = j.asked_again or b.state = 'storing' and b.target = 'waiting',
-        fetches = case when b.state = 'storing' and b.target = 'waiting' then 0 else j.fetches end,
-        finished_at = case when b.target in ({", ".join(f"'{each}'" for each in sorted(FINAL))}) then now() end
-    from moves m join before b on b.id = m.id
+        asked_again = j.asked_again or m.source = 'storing' and m.target = 'waiting',
+        fetches = case when m.source = 'storing' and m.target = 'waiting' then 0 else j.fetches end,
+        finished_at = case when m.target in ({", ".join(f"'{each}'" for each in sorted(FINAL))}) then now() end
+    from before m
     where j.id = m.id and j.fence = m.fence
-    returning j.id as job_id, j.state, j.kind, j.model, b.holds_slot and not j.holds_slot as freed, j.batch_id,
-        case when {BUDGETED} then b.reserved else 0 end as released, j.parent_id, b.probing
+    returning j.id as job_id, j.state, j.kind, j.model, m.holds_slot and not j.holds_slot as freed, j.batch_id,
+        case when {BUDGETED} then m.reserved else 0 end as released, j.parent_id, m.probing
 """)
 # Recordings before their pieces, as their ids are: who ends a piece asks then whether it was the last.
 LOCK_FAMILY = text("select from jobs where id = any(cast(:ids as bigint[])) order by id for update")
 
 # An attempt is closed by its own number, whoever holds the job by now: what a late answer brings was paid for.
 # Its money before is read under the row's lock: an expired claim and its late answer may close it at once.
-WORTH = "({0}.cost + case when {0}.possibly_charged then greatest(j.estimate - {0}.cost, 0) else 0 end)"
+WORTH = "({0} + case when {1} then greatest(j.estimate - {0}, 0) else 0 end)"
+GAINED = f"{WORTH.format('a.cost', 'a.possibly_charged')} - {WORTH.format('e.cost_before', 'e.doubt_before')}"
 END_ATTEMPTS = text(f"""
     with ends as (
         select * from unnest(
@@ -444,8 +446,9 @@ END_ATTEMPTS = text(f"""
         ) as e (job_id, number, outcome, http_status, error_code, error_message, excerpt, answer, remote_id, cost,
             possibly_charged)
     ), before as (
-        select a.job_id, a.number, a.cost, a.possibly_charged
-        from attempts a join ends e on e.job_id = a.job_id and e.number = a.number
+        select e.*, a.cost as cost_before, a.possibly_charged as doubt_before
+        from ends e join attempts a on a.job_id = e.job_id and a.number = e.number
+        where a.job_id = any(cast(:job_id as bigint[]))
         order by a.job_id, a.number for update of a
     )
     update attempts a set
@@ -454,12 +457,11 @@ END_ATTEMPTS = text(f"""
         remote_id = coalesce(e.remote_id, a.remote_id), cost = a.cost + e.cost,
         -- Once the answer is there, be it a refusal, nothing is in doubt.
         possibly_charged = e.possibly_charged or a.possibly_charged and e.outcome = 'unknown'
-    from ends e
-    join before b on b.job_id = e.job_id and b.number = e.number
+    from before e
     join jobs j on j.id = e.job_id
     where a.job_id = e.job_id and a.number = e.number
     returning a.job_id, j.model, j.batch_id,
-        case when {BUDGETED} then {WORTH.format("a")} - {WORTH.format("b")} else 0 end as amount
+        case when {BUDGETED} then {GAINED} else 0 end as amount
 """)
 
 ADD_OUTPUTS = text("""

@@ -82,6 +82,8 @@ class Wiring:
 
     settings: Settings
     desk: Desk
+    #: For upkeep; what is on the way of a call has the writer's.
+    engine: Engine
     loop: asyncio.AbstractEventLoop
     watchdog: Watchdog
     pulse: Pulse
@@ -109,32 +111,31 @@ class Wiring:
         dispatch(writer.engine, writer.publisher.publish, lease_s=writer.hint_lease_s)
 
     def fetch(self) -> None:
-        writer = self.desk.writer
         if self.backlog("store") < ENOUGH:
-            writer.publisher.publish(fetches.due(writer.engine))
+            self.desk.writer.publisher.publish(fetches.due(self.engine))
 
     def rescue(self) -> None:
         writer = self.desk.writer
-        disk.guard(writer.engine, self.desk.storage, min_free_bytes=self.settings.min_free_bytes)
-        hints = rescue.rescue(writer.engine, hint_lease_s=writer.hint_lease_s, policy=self.desk.policy)
+        disk.guard(self.engine, self.desk.storage, min_free_bytes=self.settings.min_free_bytes)
+        hints = rescue.rescue(self.engine, hint_lease_s=writer.hint_lease_s, policy=self.desk.policy)
         writer.publisher.publish(hints)
 
     def tell_of_ends(self) -> None:
         self.pulse.ticked()
-        ends.tell(self.desk.writer.engine, self.tracer.ended if self.tracer else None)
+        ends.tell(self.engine, self.tracer.ended if self.tracer else None)
 
     def deliver(self) -> None:
         self._in_loop(self.deliverer.deliver())
 
     def sweep(self) -> None:
         disk.sweep(self.desk.storage)
-        self._in_loop(disk.sweep_pieces(self.desk.writer.engine, self.desk.storage))
-        deliver.forget(self.desk.writer.engine)
-        forget_workers(self.desk.writer.engine)
-        tallies.coarsen(self.desk.writer.engine)
+        self._in_loop(disk.sweep_pieces(self.engine, self.desk.storage))
+        deliver.forget(self.engine)
+        forget_workers(self.engine)
+        tallies.coarsen(self.engine)
 
     def tally(self) -> None:
-        tallies.tally(self.desk.writer.engine)
+        tallies.tally(self.engine)
 
     def prune(self) -> None:
         if (age := self.settings.prune_after) is None:
@@ -149,10 +150,10 @@ class Wiring:
 
     def mend(self) -> None:
         writer = self.desk.writer
-        writer.publisher.publish(mend.mend(writer.engine, hint_lease_s=writer.hint_lease_s))
+        writer.publisher.publish(mend.mend(self.engine, hint_lease_s=writer.hint_lease_s))
 
     def schedules(self) -> None:
-        for ready in schedules.tick(self.desk.writer.engine):
+        for ready in schedules.tick(self.engine):
             self.tell(ready)
 
     def intake(self, schedule_id: int, tick: datetime) -> None:
@@ -161,7 +162,7 @@ class Wiring:
         writer = self.desk.writer
         try:
             intake.take_in(
-                writer.engine,
+                self.engine,
                 schedule_id,
                 tick,
                 worker=writer.worker,
@@ -173,7 +174,7 @@ class Wiring:
 
     def publish(self) -> None:
         writer = self.desk.writer
-        publish.publish(writer.engine, self.desk.storage, lease_s=writer.lease_s, stopping=self._stopping)
+        publish.publish(self.engine, self.desk.storage, lease_s=writer.lease_s, stopping=self._stopping)
 
     def _stopping(self) -> bool:
         return self.desk.in_hand.stopping
@@ -226,10 +227,11 @@ async def build(
     `send` takes the hints to the workers, `tell` the runs of schedules; `backlog` says how many messages wait in a
     queue.
     """
-    engine = make_engine(config.require_database_url(), brief=True)
+    url = config.require_database_url()
+    engine = make_engine(url, brief=True)
     publisher = Publisher(send, config.message_size)
     writer = Writer(
-        engine=engine,
+        engine=make_engine(url, brief=True, by_key=True),
         publisher=publisher,
         worker=f"{socket.gethostname()}:{os.getpid()}",
         lease_s=config.lease_s,
@@ -268,7 +270,7 @@ async def build(
         timeout_s=config.webhook_timeout_s,
     )
     watchdog = Watchdog(engine, limit_s=config.silence_s)
-    return Wiring(config, desk, loop, watchdog, pulse, deliverer, tracer(config, engine), backlog, tell)
+    return Wiring(config, desk, engine, loop, watchdog, pulse, deliverer, tracer(config, engine), backlog, tell)
 
 
 def tracer(config: Settings, engine: Engine) -> "Tracer | None":

@@ -87,34 +87,36 @@ def call(doing: Doing, wired: Wired, caller: Operator, asked: Call) -> Response:
         offered(asked.endpoint, endpoint, direct=is_direct(base_url, config.api_style))
     except ProviderError as error:
         raise problem_of(asked.endpoint, error, paid=endpoint.paid) from None
-    name, data = contents(wired, asked.file)
-    making = calls.make_request(
-        asked.endpoint, endpoint, asked.fields, file=name, data=data, query=dict(asked.query), known=known
-    )
     price = calls.price_of_call(endpoint, asked.fields) if known and endpoint.paid else None
 
     def note() -> None:
         doing.operator(caller).call(asked.endpoint, None if endpoint.upload else price)
 
-    def do() -> shapes.Called:
-        try:
-            answer = calls.call(making, base_url, config)
-        except ProviderError as error:
-            raise problem_of(asked.endpoint, error, paid=endpoint.paid) from None
-        counted = calls.cost_of_answer(price, answer.body)
-        tokens, cost = counted or (None, price if isinstance(price, Decimal) and not endpoint.upload else None)
-        doubts = calls.doubts(endpoint, asked.fields, file=asked.file is not None) if known else ()
-        return shapes.Called(
-            answer=answer.body, warnings=list(doubts), cost=cost,
-            tokens_in=tokens.input if tokens else None, tokens_out=tokens.output if tokens else None,
-        )  # fmt: skip
-
+    # Taken before the file is read: eight files at most are in memory.
     if not wired.calls.acquire(blocking=False):
         raise ProblemError(
             429, "too_many_calls", f"{MOST_CALLS} calls are under way; enqueue jobs where there are many",
             headers={"Retry-After": "5"},
         )  # fmt: skip
     try:
+        name, data = contents(wired, asked.file)
+        making = calls.make_request(
+            asked.endpoint, endpoint, asked.fields, file=name, data=data, query=dict(asked.query), known=known
+        )
+
+        def do() -> shapes.Called:
+            try:
+                answer = calls.call(making, base_url, config)
+            except ProviderError as error:
+                raise problem_of(asked.endpoint, error, paid=endpoint.paid) from None
+            counted = calls.cost_of_answer(price, answer.body)
+            tokens, cost = counted or (None, price if isinstance(price, Decimal) and not endpoint.upload else None)
+            doubts = calls.doubts(endpoint, asked.fields, file=asked.file is not None) if known else ()
+            return shapes.Called(
+                answer=answer.body, warnings=list(doubts), cost=cost,
+                tokens_in=tokens.input if tokens else None, tokens_out=tokens.output if tokens else None,
+            )  # fmt: skip
+
         return doing.once_paid(caller, asked.model_dump_json(), note, do)
     finally:
         wired.calls.release()

@@ -76,13 +76,15 @@ def limit(
     caller: MayOperate,
     *,
     model: Annotated[str, Form()],
-    concurrency: Annotated[int, Form(ge=1, le=10000)],
+    concurrency: Annotated[int | None, Form(ge=1, le=10000)] = None,
     per_minute: Annotated[int, Form(ge=0, le=100000)] = 0,
     do: Annotated[Literal["set", "remove"], Form()] = "set",
 ) -> Response:
     if do == "remove":
         done = Operator(database, caller.actor).remove_limit(model)
         database.commit()
+        if done is None:
+            raise missing(f"limit of {model}")
         return told(f"{model} is forgotten." if done == "forgotten" else f"{model} has its published limit again.")
     now = Operator(database, caller.actor).set_limit(model, concurrency=concurrency, per_minute=per_minute)
     database.commit()

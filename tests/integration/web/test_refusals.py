@@ -33,3 +33,20 @@ def test_a_script_gets_a_part_and_no_page(api: Api, method: str, path: str, part
 def test_a_script_without_a_login_is_led_to_it(api: Api) -> None:
     found = api.http.get("/actions/retry?job=1", headers={"Mediajobs-Part": "dialog"})
     assert (found.status_code, found.headers["Mediajobs-Go"]) == (401, "/login")
+
+
+def test_a_limit_goes_back_to_what_is_published_with_its_number_emptied(api: Api) -> None:
+    """As a browser sends the dialog's form: every field, what is empty too."""
+    api.enqueue("a")
+    found = "select concurrency from limits where model = 'cogview-4-250304'"
+    published = api.sql(found)
+    ask = {"model": "cogview-4-250304", "concurrency": "1", "per_minute": ""}
+
+    def limit(**more: str) -> int:
+        return api.http.post("/actions/limit", headers=as_(api, Role.ADMIN), data={**ask, **more}).status_code
+
+    assert limit(do="set") == 200
+    assert api.sql(found) == [(1,)] != published
+    assert limit(do="remove", concurrency="") == 200
+    assert api.sql(found) == published
+    assert limit(do="remove", concurrency="", model="never-seen") == 404

@@ -12,7 +12,7 @@ from tests.support.stack import MEDIAJOBS, Stack, wait_until
 
 
 def test_a_batchs_end_is_told_through_a_kill_and_a_receiver_that_was_down(folder: Path) -> None:
-    stack = Stack(folder, "--speed", "50")
+    stack = Stack(folder, "--speed", "50", installed=True)
     (folder / "rows.csv").write_text("prompt\n" + "".join(f"fox {n}\n" for n in range(8)))
     with receiving() as receiver:
         stack.start(

@@ -1,14 +1,13 @@
 """What the commands say, on a database without workers."""
 
 import os
-import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from sqlalchemy import Engine, text
 
-from tests.support.stack import MEDIAJOBS
+from tests.support.stack import run_forked
 
 Run = Callable[..., str]
 
@@ -20,11 +19,9 @@ def run(database_url: str, valkey_url: str, tmp_path: Path) -> Run:
     environment = {**clean, "MEDIAJOBS_DATABASE_URL": database_url, "MEDIAJOBS_BROKER_URL": valkey_url, "COLUMNS": "80"}
 
     def mediajobs(*words: str) -> str:
-        done = subprocess.run(
-            [MEDIAJOBS, *words], env=environment, cwd=tmp_path, capture_output=True, text=True, check=False
-        )
-        assert done.returncode == 0, done.stderr
-        return done.stdout + done.stderr
+        code, stdout, stderr = run_forked(*words, environment=environment, folder=tmp_path)
+        assert code == 0, stderr
+        return stdout + stderr
 
     return mediajobs
 

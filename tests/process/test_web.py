@@ -5,12 +5,13 @@ import socket
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import httpx
 import pytest
 
 from sandbox.child import die_with_parent
-from tests.support.stack import MEDIAJOBS
+from tests.support.stack import MEDIAJOBS, run_forked
 
 KEY = "a-key-that-people-choose-themselves"
 
@@ -90,13 +91,11 @@ def test_the_key_of_the_settings_opens_any_address_and_ends_with_the_setting(dat
         assert httpx.get(url, timeout=60).status_code == 200, "no key is left"
 
 
-def test_keys_are_made_listed_and_removed(database_url: str) -> None:
+def test_keys_are_made_listed_and_removed(database_url: str, tmp_path: Path) -> None:
     def run(*args: str, code: int = 0) -> str:
-        done = subprocess.run(
-            [MEDIAJOBS, *args], env=environment(database_url), capture_output=True, text=True, check=False, timeout=60
-        )
-        assert done.returncode == code, done.stderr
-        return done.stdout if code == 0 else done.stderr
+        found, stdout, stderr = run_forked(*args, environment=environment(database_url), folder=tmp_path)
+        assert found == code, stderr
+        return stdout if code == 0 else stderr
 
     assert "no key" in run("keys", "list")
     key = run("keys", "add", "anna", "--role", "operator").strip()

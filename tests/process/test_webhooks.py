@@ -2,13 +2,12 @@
 
 import os
 import signal
-import subprocess
 from pathlib import Path
 
 from standardwebhooks.webhooks import Webhook
 
 from tests.support.receiver import receiving
-from tests.support.stack import MEDIAJOBS, Stack, wait_until
+from tests.support.stack import Stack, run_forked, wait_until
 
 
 def test_a_batchs_end_is_told_through_a_kill_and_a_receiver_that_was_down(folder: Path) -> None:
@@ -57,11 +56,9 @@ def test_a_batchs_url_is_looked_at_when_it_is_given(database_url: str, tmp_path:
     (tmp_path / "rows.csv").write_text("prompt\na fox\n")
 
     def run(*args: str) -> tuple[int, str]:
-        done = subprocess.run(
-            [MEDIAJOBS, *args], env={**clean, "MEDIAJOBS_DATABASE_URL": database_url}, cwd=tmp_path,
-            capture_output=True, text=True, check=False, timeout=60,
-        )  # fmt: skip
-        return done.returncode, done.stdout + done.stderr
+        environment = {**clean, "MEDIAJOBS_DATABASE_URL": database_url}
+        code, stdout, stderr = run_forked(*args, environment=environment, folder=tmp_path)
+        return code, stdout + stderr
 
     code, said = run("submit", "rows.csv", "--kind", "image", "--webhook", "http://127.0.0.1:5678/x")
     assert (code, "MEDIAJOBS_WEBHOOK_ALLOW=127.0.0.1 would allow it" in said) == (2, True), said

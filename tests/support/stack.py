@@ -8,7 +8,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +32,24 @@ def wait_until(true: Callable[[], object], *, what: str, timeout_s: float = TIME
             raise AssertionError(f"never came: {what}")
         time.sleep(0.05)
     return answer
+
+
+def run_forked(
+    *args: str,
+    environment: Mapping[str, str],
+    folder: Path,
+    input: str = "",  # noqa: A002 - as subprocess has it
+) -> tuple[int, str, str]:
+    """`mediajobs ARGS`, forked. Returns exit code, output and errors."""
+    with tempfile.TemporaryDirectory(prefix="mj-") as name:
+        given, said, errors = (Path(name) / each for each in ("in", "out", "err"))
+        given.write_text(input)
+        done = Forked([MEDIAJOBS, *args], environment, said, errors=errors, given=given, folder=folder)
+        try:
+            code = done.wait(TIMEOUT_S)
+        finally:
+            done.kill()
+        return code, said.read_text(), errors.read_text()
 
 
 class Stack:
@@ -93,15 +111,7 @@ class Stack:
 
     def run(self, *args: str, code: int | None = 0, input: str = "") -> str:  # noqa: A002 - as subprocess has it
         """Run a command of the CLI that is to exit with `code` (None: with any); returns what it printed."""
-        with tempfile.TemporaryDirectory(prefix="mj-") as name:
-            given, said, errors = (Path(name) / each for each in ("in", "out", "err"))
-            given.write_text(input)
-            done = Forked([MEDIAJOBS, *args], self.environment, said, errors=errors, given=given, folder=self.folder)
-            try:
-                found = done.wait(TIMEOUT_S)
-            finally:
-                done.kill()
-            stdout, stderr = said.read_text(), errors.read_text()
+        found, stdout, stderr = run_forked(*args, environment=self.environment, folder=self.folder, input=input)
         assert code in (None, found), f"{args} exited {found}:\n{stdout}\n{stderr}"
         return stdout if code == 0 else stdout + stderr
 

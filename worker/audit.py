@@ -235,10 +235,21 @@ LEASES = text("""
 """)
 
 
+LEFT = text("""
+    select id, state, cast(extract(epoch from now() - lease_until) / 60 as int) as minutes from jobs
+    where state in ('dispatched', 'running') and lease_until < now() - interval '5 minutes' order by id limit :most
+""")
+
+
 def leases(conn: Connection) -> Iterator[str]:
-    """At no moment more at once than the highest limit that was ever set."""
+    """At no moment more at once than the highest limit that was ever set, and no claim outlives its worker for long."""
     for row in conn.execute(LEASES):
         yield f"{row.model}: {row.at_once} at once, {row.concurrency} are allowed"
+    for row in conn.execute(LEFT, {"most": MOST}):
+        yield (
+            f"job {row.id} is {row.state}, and its claim ended {row.minutes} minutes ago: "
+            "does a worker of the queue upkeep run, and what does its log say of rescue?"
+        )
 
 
 def fences(conn: Connection) -> Iterator[str]:

@@ -14,6 +14,9 @@ def policy_of(settings: Mapping[str, str]) -> Policy:
 
     def policy(kind: str, model: str) -> OnUnknown:
         chosen = settings.get(model) or settings.get(kind)
-        return OnUnknown(chosen) if chosen else KINDS[kind].on_unknown
+        if chosen:
+            return OnUnknown(chosen)
+        # Whatever a kind is that this process does not know, it is not bought twice.
+        return KINDS[kind].on_unknown if kind in KINDS else OnUnknown.HOLD
 
     return policy

@@ -37,7 +37,10 @@ def claim(desk: Desk) -> list[Poll]:
 
 
 async def poll_one(due: Poll, desk: Desk) -> None:
-    kind = KINDS[due.kind]
+    kind = KINDS.get(due.kind)
+    if kind is None:
+        log.error("job %d: %s; polled again later", due.job_id, verdict.no_kind(due.kind))
+        return
     if kind.poll is None:
         raise TypeError(f"a {due.kind} job has a remote id, but its kind has no poll")
     with logs.about(due):

@@ -66,7 +66,9 @@ async def run_on(claim: Claim, desk: Desk, claimed_at: float) -> None:
 
 async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
     """Ask the provider once, and say what its answer means."""
-    kind = KINDS[claim.kind]
+    kind = KINDS.get(claim.kind)
+    if kind is None:
+        return verdict.kind_unknown(claim)
     try:
         with desk.in_hand.cuttable():
             request = await prepared(claim, desk)

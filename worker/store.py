@@ -46,13 +46,15 @@ async def store_one(fetch: Fetch, desk: Desk) -> None:
 async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
     if fetch.crashes >= verdict.MAX_FETCH_CRASHES:
         return verdict.set_aside(fetch)
+    rules: Any = {"max_gone": desk.max_gone, "chance": random.random()}
+    if fetch.kind not in KINDS:
+        return verdict.not_stored(fetch, "unknown_kind", verdict.no_kind(fetch.kind), gone=False, **rules)
     try:
         result = await found_in(fetch, desk)
     except (UnreadableAnswerError, ValueError) as error:
         return verdict.nothing_to_store(fetch, str(error))
     if not isinstance(result, Outputs) or not result.outputs:
         return verdict.nothing_to_store(fetch, "the answer names no output")
-    rules: Any = {"max_gone": desk.max_gone, "chance": random.random()}
     try:
         with desk.in_hand.cuttable():
             async with desk.downloads:

@@ -265,6 +265,25 @@ def source_away(claim: Claim, message: str, *, chance: float) -> Outcome:
     return Outcome(replace(move, target=JobState.QUEUED, delay_s=delay_s))
 
 
+#: Until a worker that knows the kind may be there.
+UNKNOWN_KIND_S = 60.0
+
+
+def kind_unknown(claim: Claim) -> Outcome:
+    """Who enqueued it is of another version than this worker: nothing is sent, and another may know the kind."""
+    code, message = "unknown_kind", no_kind(claim.kind)
+    end = AttemptEnd(number=claim.number, outcome="unsent", error_code=code, error_message=message)
+    move = start(
+        claim, target=JobState.QUEUED, delay_s=UNKNOWN_KIND_S, give_back=True, error_code=code, error_message=message,
+        next_request_id=claim.request_id, attempt_end=end,
+    )  # fmt: skip
+    return Outcome(move)
+
+
+def no_kind(name: str) -> str:
+    return f"the worker has no kind {name!r}: bring all workers to one version, or cancel the job"
+
+
 def not_cut(claim: Claim, message: str) -> Outcome:
     """There is no sound to be had from it."""
     code = "input_unreadable"

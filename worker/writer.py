@@ -159,10 +159,12 @@ class Writer:
                     self._write([each])
                 return
             log.exception("a write was refused: %s", type(group[0][0]).__name__)
-            group[0][1].set_exception(error)
+            if group[0][1].set_running_or_notify_cancel():
+                group[0][1].set_exception(error)
             return
         for (_, future), result in zip(group, results, strict=True):
-            future.set_result(result)
+            if future.set_running_or_notify_cancel():
+                future.set_result(result)
 
     def _until_reachable(self, writes: Sequence[Write]) -> list[Any]:
         """Run a transaction, again and again while Postgres cannot be reached: paid results wait here."""

@@ -4,6 +4,7 @@ import logging
 from collections.abc import Iterator
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from models import leases, money, recordings, slots
@@ -24,29 +25,49 @@ SETTLE_S = 3.0
 
 
 def rescue(engine: Engine, *, hint_lease_s: float, policy: Policy) -> Hints:
-    """One pass; returns the hints to send."""
+    """One pass; returns the hints to send. What goes wrong in one part of it keeps no other from its work.
+
+    Raises OperationalError with Postgres away.
+    """
     pairs: list[tuple[Lot, int]] = []
 
     def add(hints: Hints) -> None:
         pairs.extend((lot, job_id) for lot, ids in hints.items() for job_id in ids)
 
-    with engine.begin() as conn:
-        outcomes = [*crashed_jobs(conn, policy), *halted_jobs(conn)]
-        if outcomes:
-            add(finish(conn, outcomes, lease_s=hint_lease_s).hints)
-    with engine.begin() as conn:
-        add(take_in_late(conn, lease_s=hint_lease_s))
-    with engine.begin() as conn:
-        add(go_on_with_recordings(conn, lease_s=hint_lease_s))
-    cancel_orphans(engine)
-    with engine.begin() as conn:
-        unheard = leases.renew_unheard(conn, lease_s=hint_lease_s)
-        slots.put_off(conn)
-        for model in slots.used_up(conn, window_s=WINDOW_S):
-            grow(conn, model)
-    recount(engine)
+    def take_back() -> None:
+        with engine.begin() as conn:
+            outcomes = [*crashed_jobs(conn, policy), *halted_jobs(conn)]
+            if outcomes:
+                add(finish(conn, outcomes, lease_s=hint_lease_s).hints)
+
+    def adopt() -> None:
+        with engine.begin() as conn:
+            add(take_in_late(conn, lease_s=hint_lease_s))
+
+    def end_recordings() -> None:
+        with engine.begin() as conn:
+            add(go_on_with_recordings(conn, lease_s=hint_lease_s))
+
+    def send_again() -> None:
+        with engine.begin() as conn:
+            unheard = leases.renew_unheard(conn, lease_s=hint_lease_s)
+        pairs.extend((lot_of(kind, model), job_id) for job_id, kind, model in unheard)
+
+    def learn() -> None:
+        with engine.begin() as conn:
+            slots.put_off(conn)
+            for model in slots.used_up(conn, window_s=WINDOW_S):
+                grow(conn, model)
+
+    for part in (take_back, adopt, end_recordings, lambda: cancel_orphans(engine), send_again, learn,
+                 lambda: recount(engine)):  # fmt: skip
+        try:
+            part()
+        except OperationalError:
+            raise
+        except Exception:
+            log.exception("a part of rescue failed; the others go on")
     failpoint("rescue.committed")
-    pairs += ((lot_of(kind, model), job_id) for job_id, kind, model in unheard)
     return gather(pairs)
 
 

@@ -304,3 +304,17 @@ LIVES = {
 @pytest.mark.parametrize(("url", "seconds"), LIVES.values(), ids=LIVES)
 def test_how_long_a_url_lives(url: str, seconds: float) -> None:
     assert url_life_s(url, NOW, default_s=86400.0) == seconds
+
+
+def test_a_kind_that_this_worker_does_not_know_is_left_to_others() -> None:
+    """As after a rollback, or while workers of two versions run: nothing is sent, and nothing is bought twice."""
+    found = verdict.kind_unknown(claim(kind="sketch"))
+    end = found.move.attempt_end
+    assert (found.move.target, found.move.give_back, found.effects) == (S.QUEUED, True, ())
+    assert found.move.delay_s > 0
+    assert found.move.next_request_id == "r"
+    assert end is not None
+    assert end.outcome == "unsent"
+    assert "no kind 'sketch'" in str(found.move.error_message)
+    assert policy_of({})("sketch", "sketch-1") is OnUnknown.HOLD
+    assert policy_of({"sketch": "retry"})("sketch", "sketch-1") is OnUnknown.RETRY

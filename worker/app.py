@@ -78,8 +78,7 @@ def make_app(broker_url: str | None) -> Celery:
             "socket_keepalive": True,
             "retry_on_timeout": True,
             "health_check_interval": SOCKET_S,
-            # A broker that is away must not hold up who commits jobs: the next tick sends what was not sent.
-            "max_retries": 0,
+            "max_retries": 0,  # the next tick sends what was not sent
         },
         enable_utc=True,
         event_queue_expires=60.0,

@@ -1,6 +1,8 @@
 """Wakes dispatch after a commit that added jobs, so that the first starts at once, not at a tick."""
 
 import logging
+import threading
+import time
 
 from sqlalchemy import event
 from sqlalchemy.orm import Session
@@ -8,6 +10,10 @@ from sqlalchemy.orm import Session
 log = logging.getLogger(__name__)
 
 FLAG = "mediajobs_kick"
+#: Seconds: a message takes milliseconds.
+WAIT_S = 2.0
+AWAY_S = 20.0
+_away_until = 0.0
 
 
 def kick_after_commit(session: Session) -> None:
@@ -31,7 +37,22 @@ def after_rollback(session: Session) -> None:
 
 
 def kick() -> None:
-    """Ask the workers to dispatch now. With the broker away the next tick does it."""
+    """Ask the workers to dispatch now. With the broker away the next tick does it.
+
+    One that hangs holds up who commits for WAIT_S, and nobody after that for AWAY_S.
+    """
+    global _away_until  # noqa: PLW0603 - one broker, one process
+    if time.monotonic() < _away_until:
+        return
+    sending = threading.Thread(target=send, name="kick", daemon=True)
+    sending.start()
+    sending.join(WAIT_S)
+    if sending.is_alive():
+        _away_until = time.monotonic() + AWAY_S
+        log.warning("broker hangs, the jobs start at the next tick")
+
+
+def send() -> None:
     from worker.app import DISPATCH, app  # noqa: PLC0415 - Celery is slow to import, and not all commands kick
 
     try:

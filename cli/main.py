@@ -45,6 +45,8 @@ COMMANDS = {
 DATA_DIR_HELP = "Folder of `mediajobs up`: it keeps its data there, the others find it there.  [default: ./.mediajobs]"
 
 DONE, FAILED, WRONG_USE, UNREACHABLE = 0, 1, 2, 3
+#: As shells have it: 128 and the number of the signal.
+INTERRUPTED = 130
 
 
 class Commands(click.Group):
@@ -71,6 +73,13 @@ class Commands(click.Group):
 
             near = get_close_matches(args[0], COMMANDS, n=1)
             raise click.UsageError(f"{error.message} Did you mean {near[0]}?" if near else error.message, ctx) from None
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except KeyboardInterrupt:
+            click.echo(err=True)
+            sys.exit(INTERRUPTED)  # click would say 1, which is for jobs that failed
 
     def main(self, *args: Any, **kwargs: Any) -> Any:
         try:

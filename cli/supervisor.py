@@ -37,6 +37,8 @@ class Child:
     command: Sequence[str]
     environment: Mapping[str, str]
     log: Path
+    #: Seconds that it may take to end; None: as long as a worker with calls in hand.
+    ends_in_s: float | None = None
     process: "subprocess.Popen[bytes] | None" = None
 
     def start(self) -> None:
@@ -62,7 +64,7 @@ class Child:
         self.ask_to_stop()
         if self.process is not None:
             try:
-                self.process.wait(timeout=settings().grace_s + LAST_S)
+                self.process.wait(timeout=settings().grace_s + LAST_S if self.ends_in_s is None else self.ends_in_s)
             except subprocess.TimeoutExpired:
                 self.process.kill()
                 self.process.wait()

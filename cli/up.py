@@ -27,6 +27,7 @@ from worker import doctor
 from worker.settings import SERVICES_FILE, Settings, shared, write_services
 
 READY_TIMEOUT_S = 90.0
+BEAT_ENDS_S = 5.0
 WILDCARD = {"0.0.0.0", "::"}
 
 
@@ -179,7 +180,9 @@ def start_all(
         "flower": {"MEDIAJOBS_WEB_PORT": str(web_port)},
     }
     for name, command in commands(workers, concurrency, flower_port if flower else None).items():
-        supervisor.start(name, Child(command, own.get(name, {}), data_dir / "logs" / f"{name}.log"))
+        # Beat has nothing in hand, and told to stop while it sends it may hang in Celery.
+        ends_in_s = BEAT_ENDS_S if name == "beat" else None
+        supervisor.start(name, Child(command, own.get(name, {}), data_dir / "logs" / f"{name}.log", ends_in_s))
     addresses = {"dashboard": dashboard, **addresses}
     if flower:
         addresses["flower"] = flowers

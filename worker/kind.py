@@ -147,12 +147,12 @@ def read_args(
     """
     given = {name: value for name, value in row.items() if value is not None}
     given.setdefault("model", kind.default_model)
-    unknown = [name for name in row if name not in args.model_fields]
+    unknown = [name for name in given if name not in args.model_fields]
     model = given["model"]
     owners = KINDS_OF.get(model, []) if isinstance(model, str) else []
     others = [] if kind in owners else owners
     if unknown or others:
-        lines = refusals(row | given, unknown, sorted(args.model_fields), kind=kind, others=others)
+        lines = refusals(given, unknown, sorted(args.model_fields), kind=kind, others=others)
         try:
             args.model_validate({name: given[name] for name in given if name not in unknown}, context=context)
         except ValidationError as error:
@@ -191,8 +191,7 @@ def line_of(name: str, value: Any, reason: str, *, kind: str = "value_error") ->
 def unknown_field(name: str, value: Any, fields: list[str]) -> str:
     near = get_close_matches(name, fields, n=1)
     meant = f"did you mean {near[0]}? " if near else ""
-    holds = "is empty" if value is None else f"holds {shown(value)}"
-    return f"is no field of this kind (it {holds}); {meant}known are {', '.join(fields)}"
+    return f"is no field of this kind (it holds {shown(value)}); {meant}known are {', '.join(fields)}"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -130,7 +130,7 @@ def checked(
             own[name] = OWN[name](given[name])
         except ValueError as error:
             problem(name, str(error))
-    one = KINDS[own["kind"]] if "kind" in own else None if "kind" in given else kind
+    one = KINDS[own["kind"]] if "kind" in own else None if "kind" in record.fields else kind
     if one is None:
         if not problems:
             problem(
@@ -144,9 +144,7 @@ def checked(
     rows: list[Row] = []
     warnings: list[str] = []
     try:
-        # An empty cell is no value, but its column is one: of another kind where rows have their own.
-        empty = {} if "kind" in record.fields else dict.fromkeys(record.fields.keys() - given.keys() - OWN.keys())
-        found = one.check({**empty, **rest}, folder)
+        found = one.check(rest, folder)
         rows, warnings = list(split(found, one, number=record.row, order=record.row, own=own, row=rest)), found.warnings
     except ValidationError as error:
         for each in error.errors(include_url=False):
@@ -264,7 +262,7 @@ def csv_records(file: BinaryIO) -> Iterator[Record | Problem]:
                 remedy = "quote cells with commas" if len(cells) > len(header) else "give each column a cell, if empty"
                 yield Problem(row, begins, None, f"has {len(cells)} cells, the header {len(header)}; {remedy}")
                 continue
-            yield Record(row, begins, {name: cell or None for name, cell in zip(header, cells, strict=True)})
+            yield Record(row, begins, {name: cell for name, cell in zip(header, cells, strict=True) if cell != ""})
 
 
 def read_header(cells: list[str]) -> list[str]:

@@ -30,10 +30,6 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
         "csv", "prompt,sise\na,1x1\n",
         "row 1 (line 2): sise: is no field of this kind (it holds '1x1'); did you mean size?",
     ),
-    "unknown column with an empty cell": (
-        "csv", "prompt,sise\na,\n",
-        "row 1 (line 2): sise: is no field of this kind (it is empty); did you mean size?",
-    ),
     "missing field": ("csv", "key,prompt\nk,\n", "row 1 (line 2): prompt: is missing; give it a value"),
     "missing in JSON": ("jsonl", '{"prompt": null}\n', "row 1 (line 1): prompt: is missing; give it a value"),
     "wrong type": ("jsonl", '{"prompt": 5}\n', "row 1 (line 1): prompt: 5 is no text; give one, in quotes"),

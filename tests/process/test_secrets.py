@@ -18,7 +18,7 @@ FAULTS = ["bad_gateway_after", "html", "truncated", "bad_parameter", "content", 
 @pytest.mark.parametrize("style", ["proxy", pytest.param("direct", marks=pytest.mark.soak)])
 def test_the_token_is_nowhere(folder: Path, style: str) -> None:
     stand_in = process.start("--speed", "50", "--wrapper", "result", token=TOKEN)
-    stack = Stack(folder, sandbox=False, installed=True)
+    stack = Stack(folder, sandbox=False)
     base = stand_in.proxy_base_url if style == "proxy" else stand_in.direct_base_url
     try:
         form = "json" if style == "proxy" else "plain"

@@ -11,7 +11,7 @@ from tests.support.stack import Stack, run_forked, wait_until
 
 
 def test_a_batchs_end_is_told_through_a_kill_and_a_receiver_that_was_down(folder: Path) -> None:
-    stack = Stack(folder, "--speed", "50", installed=True, flower=True)
+    stack = Stack(folder, "--speed", "50")
     (folder / "rows.csv").write_text("prompt\n" + "".join(f"fox {n}\n" for n in range(8)))
     with receiving() as receiver:
         stack.start(

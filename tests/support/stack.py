@@ -55,37 +55,28 @@ def run_forked(
 class Stack:
     """A running `up` in a folder of its own."""
 
-    def __init__(
-        self, folder: Path, *flags: str, sandbox: bool = True, flower: bool = False, installed: bool = False
-    ) -> None:
-        """`installed`: by the very commands that users have, which takes fifteen seconds of CPU; else all is forked."""
+    def __init__(self, folder: Path, *flags: str, sandbox: bool = True, flower: bool = False) -> None:
         self.folder = folder
-        self.installed = installed or sys.platform != "linux"
         self.flags = [*(["--sandbox"] if sandbox else []), *([] if flower else ["--no-flower"]), *flags]
         self.data_dir = folder / "d"
         clean = {name: value for name, value in os.environ.items() if not name.startswith("MEDIAJOBS_")}
         self.environment = {**clean, "MEDIAJOBS_DATA_DIR": str(self.data_dir), "COLUMNS": "80"}
-        self.process: subprocess.Popen[bytes] | Forked | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def log(self) -> Path:
         return self.folder / "up.log"
 
     def start(self, **environment: str) -> None:
-        command, given = ["up", "--port", "0", *self.flags], {**self.environment, **environment}
-        self.log.write_bytes(b"")
-        if self.installed:
-            with self.log.open("ab") as log:
-                self.process = subprocess.Popen(
-                    [MEDIAJOBS, *command],
-                    env=given,
-                    cwd=self.folder,
-                    stdout=log,
-                    stderr=log,
-                    start_new_session=True,
-                )
-        else:
-            self.process = Forked(["tests.support.forking", *command], given, self.log, folder=self.folder)
+        with self.log.open("wb") as log:
+            self.process = subprocess.Popen(
+                [MEDIAJOBS, "up", "--port", "0", *self.flags],
+                env={**self.environment, **environment},
+                cwd=self.folder,
+                stdout=log,
+                stderr=log,
+                start_new_session=True,
+            )
         wait_until(self.ready, what=f"ready in {self.log.read_text()}")
 
     def ready(self) -> bool:
@@ -162,7 +153,7 @@ class Stack:
             yield conn
 
     def pids(self, *words: str) -> list[int]:
-        """Children of this `up` whose command line has all these words, or, of one that is forked, its end."""
+        """Children of this `up` whose command line has all these words."""
         assert self.process is not None
         found = []
         for entry in Path("/proc").iterdir():
@@ -171,7 +162,6 @@ class Stack:
                     continue
                 parent = int((entry / "stat").read_text().rpartition(")")[2].split()[1])
                 command = (entry / "cmdline").read_bytes().decode(errors="replace").replace("\0", " ")
-                command += (entry / "comm").read_text()
                 if parent == self.process.pid and all(word in command for word in words):
                     found.append(int(entry.name))
         return found

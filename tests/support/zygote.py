@@ -29,8 +29,7 @@ PRELOADED = [
     "worker.upkeep.disk", "worker.upkeep.ends", "worker.upkeep.fetches", "worker.upkeep.intake", "worker.upkeep.mend",
     "worker.upkeep.prune", "worker.upkeep.publish", "worker.upkeep.rescue", "worker.upkeep.schedules",
     "worker.upkeep.tallies", "worker.webhooks.post", "worker.kick", "cli.act", "cli.export", "cli.jobs", "cli.oneoff",
-    "cli.schedule", "cli.steer", "cli.submit", "cli.watch", "cli.webhooks", "worker.format_memory", "cli.up",
-    "models.migrate", "sandbox.app", "uvicorn.logging", "uvicorn.loops.auto", "uvicorn.protocols.http.auto", "web.app",
+    "cli.schedule", "cli.steer", "cli.submit", "cli.watch", "cli.webhooks", "worker.format_memory",
 ]  # fmt: skip
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(PRELOADED)
@@ -57,7 +56,7 @@ class Forked:
         """
         log.touch()
         files = (given or Path(os.devnull), log, errors or log)
-        self._process = FORKS.Process(target=begin, args=([*command], {**environment}, folder, files), daemon=True)
+        self._process = FORKS.Process(target=become, args=([*command], {**environment}, folder, files), daemon=True)
         self._process.start()
 
     @property
@@ -83,18 +82,13 @@ class Forked:
         self.send_signal(signal.SIGKILL)
 
 
-def begin(command: list[str], environment: dict[str, str], folder: Path, files: tuple[Path, Path, Path]) -> None:
+def become(command: list[str], environment: dict[str, str], folder: Path, files: tuple[Path, Path, Path]) -> None:
     """In the forked process."""
     TIE()
     os.chdir(folder)
     for number, (path, mode) in enumerate(zip(files, ("rb", "ab", "ab"), strict=True)):
         with path.open(mode) as file:
             os.dup2(file.fileno(), number)
-    become(command, environment)
-
-
-def become(command: list[str], environment: dict[str, str]) -> None:
-    """Run the command in this process."""
     sys.stdin = open(0)  # noqa: SIM115 - multiprocessing leads it elsewhere
     os.environ.clear()
     os.environ.update(environment)

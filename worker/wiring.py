@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-import uvloop
 from sqlalchemy import Engine
 
 from models.runs import Ready
@@ -205,7 +204,7 @@ def wiring() -> Wiring:
     """The process's parts, built at the first call and used until the process ends."""
     with _building:
         if not _made:
-            loop = uvloop.new_event_loop()
+            loop = asyncio.new_event_loop()
             threading.Thread(target=loop.run_forever, name="loop", daemon=True).start()
             _made.append(asyncio.run_coroutine_threadsafe(build(settings(), loop), loop).result())
         return _made[0]

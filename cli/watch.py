@@ -26,6 +26,17 @@ def summary(found: Status) -> str:
     return f"{found.finished}/{found.total} ended ({counts}), {dollars(found.cost)}{pieces}"
 
 
+def active(found: Status) -> int:
+    return sum(count for state, count in found.counts.items() if state not in FINAL and state != JobState.QUEUED)
+
+
+def standstill(found: Status) -> str:
+    """Why nothing moves: for what the queued jobs wait while no job is under way; "" if one is."""
+    if active(found):
+        return ""
+    return "\n".join(f"{count} queued, waiting for: {reason}" for reason, count in found.waiting_for.items())
+
+
 def over(found: Status) -> bool:
     """Nothing moves any more without a person."""
     return found.finished + found.stuck + found.behind >= found.total
@@ -58,16 +69,19 @@ def follow_bar(read: Callable[[], Status], console: Console) -> Status:
     began, at_first = time.monotonic(), found.finished
     with Progress(*columns, console=console) as progress:
         task = progress.add_task(found.batch or "all", total=found.total, rate="", note="")
+        told = ""
         while True:
-            active = sum(n for state, n in found.counts.items() if state not in FINAL and state != JobState.QUEUED)
             failed = found.counts.get(JobState.FAILED, 0)
-            note = f"{active} active, {failed} failed, {dollars(found.cost)}"
+            note = f"{active(found)} active, {failed} failed, {dollars(found.cost)}"
             if found.pieces["total"]:
                 note += f"; pieces {found.pieces['done']}/{found.pieces['total']}"
             rate = (found.finished - at_first) / max(time.monotonic() - began, 0.1)
             progress.update(task, completed=found.finished, total=found.total, note=note, rate=f"{rate:.1f}/s")
             if over(found):
                 return found
+            if (reason := standstill(found)) and reason != told:
+                progress.console.print(reason, markup=False, highlight=False)
+                told = reason
             time.sleep(EVERY_S)
             found = read()
 
@@ -77,6 +91,8 @@ def follow_lines(read: Callable[[], Status], *, quiet: bool) -> Status:
     while True:
         found = read()
         line = summary(found)
+        if not over(found) and (reason := standstill(found)):
+            line += f"\n{reason}"
         if not quiet and (over(found) or (line != shown and time.monotonic() - at > LINE_EVERY_S)):
             click.echo(line)
             shown, at = line, time.monotonic()

@@ -1,6 +1,7 @@
 """One request is one call: makes it, and says what came of it. Never tries a paid one again."""
 
 import logging
+import socket
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
@@ -23,6 +24,8 @@ from provider.unwrap import TASK_FIELDS, find_error, is_answer, is_providers, re
 from provider.wire import Answer, Request
 
 CONNECT_TIMEOUT_S = 10.0
+#: How long nothing of a body may go out, as the other side does not read.
+WRITE_TIMEOUT_S = 60.0
 DOWNLOAD_READ_TIMEOUT_S = 60.0
 KEEP_S = 15.0
 HEADERS = httpx.Headers({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "mediajobs"})
@@ -325,9 +328,24 @@ def timeouts(read_s: float) -> dict[str, Any]:
     return {"timeout": {"connect": CONNECT_TIMEOUT_S, "read": read_s, "pool": CONNECT_TIMEOUT_S}}
 
 
+def new_socket(info: aiohttp.AddrInfoType) -> socket.socket:
+    """One that gives up where the other side stops reading.
+
+    aiohttp begins to count the time to read once all is written, and has no time to write: the call would hold its
+    slot for ever. The kernel has one (Linux; elsewhere nothing is set).
+    """
+    family, type_, protocol, *_ = info
+    made = socket.socket(family, type_, protocol)
+    if hasattr(socket, "TCP_USER_TIMEOUT"):
+        made.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, int(WRITE_TIMEOUT_S * 1000))
+    return made
+
+
 def new_session() -> aiohttp.ClientSession:
     """As many connections as there are calls (aiohttp's own default is 100), and no cookies."""
-    connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_S, ssl=httpx.create_ssl_context())
+    connector = aiohttp.TCPConnector(
+        limit=0, keepalive_timeout=KEEP_S, ssl=httpx.create_ssl_context(), socket_factory=new_socket
+    )
     return aiohttp.ClientSession(connector=connector, cookie_jar=aiohttp.DummyCookieJar())
 
 

@@ -1,14 +1,16 @@
 """The client against the stand-in: what only a real connection shows."""
 
 import asyncio
+import socket
 from collections.abc import Iterator
 
 import pytest
 
+from provider import client as clients
 from provider.client import Client, DownloadError
-from provider.errors import Action, NotSent
+from provider.errors import Action, AnswerLost, NotSent
 from provider.formats import Forgetful
-from provider.wire import Request
+from provider.wire import Request, Upload
 from sandbox import process
 from sandbox.process import SandboxProcess
 
@@ -69,6 +71,22 @@ def test_what_the_proxy_does_not_offer_is_not_sent(stand_in: SandboxProcess) -> 
     with pytest.raises(NotSent, match="image_async is not offered through the proxy") as failed:
         asyncio.run(ask())
     assert failed.value.ruling.action is Action.FAIL
+
+
+def test_a_server_that_stops_reading_does_not_hold_the_call_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "WRITE_TIMEOUT_S", 0.2)
+
+    async def ask(port: int) -> None:
+        client = Client(base_url=f"http://127.0.0.1:{port}/zai", token="secret", formats=Forgetful())
+        upload = Upload(filename="a.wav", mime="audio/wav", data=b"x" * 20_000_000)
+        try:
+            await client.send(Request(endpoint="transcription", form={}, upload=upload, read_timeout_s=0.2))
+        finally:
+            await client.close()
+
+    # Connections are taken by the kernel, and nobody reads.
+    with socket.create_server(("127.0.0.1", 0)) as listener, pytest.raises(AnswerLost, match="timed out"):
+        asyncio.run(ask(listener.getsockname()[1]))
 
 
 def test_a_download_follows_redirects_and_says_when_there_is_no_file(stand_in: SandboxProcess) -> None:

@@ -92,9 +92,16 @@ def test_whatever_is_killed_or_emptied_under_a_running_up(stack: Stack) -> None:
     """Workers, broker and Postgres, one after the other, in mid-batch; each by itself is in `tests/chaos`."""
     submit_mixed(stack)
 
+    def emptied() -> bool:
+        """A successor may not listen yet."""
+        try:
+            with redis.Redis.from_url(stack.services()["settings"]["broker_url"]) as broker:
+                return bool(broker.flushall())
+        except redis.ConnectionError:
+            return False
+
     def empty_the_broker() -> None:
-        with redis.Redis.from_url(stack.services()["settings"]["broker_url"]) as broker:
-            broker.flushall()
+        wait_until(emptied, what="an empty broker")
 
     stack.wait_for("images", "succeeded", 3)
     empty_the_broker()

@@ -134,9 +134,15 @@ def read_item(item: Any) -> Output:
     raise UnreadableAnswerError("an image of the answer has neither a URL nor base64 data")
 
 
+#: The URL-safe alphabet's two letters of its own, as the usual one has them.
+STANDARD = str.maketrans("-_", "+/")
+
+
 def decoded(text: str) -> Output:
+    """Base64 of either alphabet, in one line or in many, with its padding or without."""
+    plain = "".join(text.split()).translate(STANDARD).rstrip("=")
     try:
-        data = base64.b64decode(text, validate=True)
+        data = base64.b64decode(plain + "=" * (-len(plain) % 4), validate=True)
     except binascii.Error as error:
         raise UnreadableAnswerError(f"an image of the answer is no valid base64: {error}") from None
     return Output(role="image", suffix=".png", mime="image/png", data=data)

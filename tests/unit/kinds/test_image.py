@@ -61,6 +61,21 @@ def test_all_images_of_an_answer_are_taken() -> None:
     ]  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    "text", ["+/8A/w==", "-_8A_w==", "+/8A/w", "+/8A\r\n/w==\n"], ids=["plain", "URL-safe", "unpadded", "in lines"]
+)
+def test_base64_is_read_as_servers_write_it(text: str) -> None:
+    result = KIND.read({"data": [{"b64_json": text}]}, {})
+    assert isinstance(result, Outputs)
+    assert result.outputs[0].data == b"\xfb\xff\x00\xff"
+
+
+@pytest.mark.parametrize("text", ["<html>", "A", "AB=CD"])
+def test_what_is_no_base64_is_refused(text: str) -> None:
+    with pytest.raises(UnreadableAnswerError, match="no valid base64"):
+        KIND.read({"data": [{"b64_json": text}]}, {})
+
+
 #: What a task says → what it means
 TASKS: dict[str, tuple[Json, Result | None]] = {
     "taken on": ({"id": "t1", "task_status": "PROCESSING"}, Remote("t1")),

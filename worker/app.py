@@ -60,7 +60,7 @@ def make_app(broker_url: str | None) -> Celery:
     app = Celery("mediajobs", broker=broker_url, include=["worker.tasks"])
     app.conf.update(
         accept_content=["json"],
-        beat_scheduler="celery.beat:Scheduler",  # ticks keep no state: nothing to store in a file
+        beat_scheduler="worker.clock:Clock",
         beat_max_loop_interval=tick_s,
         beat_schedule={
             name: {

@@ -39,21 +39,20 @@ def proxy(valkey: EmbeddedValkey) -> Iterator[Proxy]:
     made.close()
 
 
-def test_a_worker_whose_connection_to_the_broker_is_half_open_ends_and_its_successor_goes_on(
+def test_a_worker_and_a_clock_whose_connection_to_the_broker_is_half_open_end_and_their_successors_go_on(
     fleet: Fleet, proxy: Proxy
 ) -> None:
     parts = urlsplit(fleet.broker_url)
     through_proxy = fleet.broker_url.replace(f":{parts.port}/", f":{proxy.port}/")
     fleet.stand_in.change("config", times={IMAGE: 0.5})
     jobs = fleet.enqueue_mixed(images=15, videos=3)
-    fleet.launch("worker", MEDIAJOBS_BROKER_URL=through_proxy, MEDIAJOBS_SILENCE_S="5")
-    fleet.launch("beat")
+    fleet.launch("worker", "beat", MEDIAJOBS_BROKER_URL=through_proxy, MEDIAJOBS_SILENCE_S="5")
     fleet.wait_for("succeeded", 5)
     proxy.freeze()
-    code = fleet.running.pop("worker").wait(timeout=30)
-    assert code == EXIT_CODE
+    for name in ("worker", "beat"):
+        assert fleet.running.pop(name).wait(timeout=30) == EXIT_CODE
     proxy.thaw()
-    fleet.launch("worker", MEDIAJOBS_BROKER_URL=through_proxy)
+    fleet.launch("worker", "beat", MEDIAJOBS_BROKER_URL=through_proxy)
     fleet.wait_until_ended()
     assert fleet.audit() == []
     assert fleet.charged() == jobs

@@ -51,7 +51,7 @@ def test_two_workers_and_two_beats_at_once_do_nothing_twice(fleet: Fleet) -> Non
 def test_a_worker_told_to_stop_ends_what_it_can_flags_what_it_cuts_and_leaves_the_rest(fleet: Fleet) -> None:
     fleet.stand_in.change("config", times={IMAGE: 1.0, VIDEO: 60.0, SLOW_IMAGE: 60.0})
     slow = fleet.enqueue("image", *({"prompt": "slow", "model": SLOW_IMAGE} for _ in range(2)), batch="slow")
-    jobs = fleet.enqueue_mixed(images=15, videos=3) + len(slow)
+    jobs = fleet.enqueue_mixed(images=45, videos=3) + len(slow)
     fleet.launch("first", "beat", MEDIAJOBS_GRACE_S="3")
     fleet.wait_for("waiting", 3)
     fleet.wait_for("succeeded", 2)

@@ -13,7 +13,7 @@ from sqlalchemy import text
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED, WRONG_USE
-from cli.options import F, data_dir_option, session
+from cli.options import F, data_dir_option, look, session
 from models.state import FINAL, JobState
 from worker import report
 from worker.producer import enqueue
@@ -48,8 +48,8 @@ def wait(database: Session, job_ids: list[int]) -> None:
     states = text("select state, count(*) as jobs from jobs where id = any(:ids) group by state")
     with Console(stderr=True).status("queued") as shown:
         while True:
-            found = {row.state: row.jobs for row in database.execute(states, {"ids": job_ids})}
-            database.rollback()  # each look is a new snapshot
+            rows = look(database, lambda each: each.execute(states, {"ids": job_ids}).all())
+            found = {row.state: row.jobs for row in rows}
             if set(found) <= {*FINAL, JobState.HELD}:
                 return
             shown.update(", ".join(f"{count} {state}" for state, count in sorted(found.items())))

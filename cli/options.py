@@ -2,6 +2,7 @@
 
 import getpass
 import os
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from decimal import Decimal, InvalidOperation
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 from sqlalchemy import Connection
+from sqlalchemy.exc import OperationalError
 from sqlalchemy.orm import Session
 
 from cli.main import DATA_DIR_HELP, use_data_dir
@@ -21,6 +23,9 @@ if TYPE_CHECKING:
     from worker.operating import Operator
 
 F = TypeVar("F", bound=Callable[..., Any])
+T = TypeVar("T")
+#: For so long who waits for jobs bears that Postgres is away.
+AWAY_S = 30
 
 
 def data_dir_option(command: F) -> F:
@@ -45,6 +50,28 @@ def session() -> Iterator[Session]:
             yield opened
     finally:
         engine.dispose()
+
+
+def look(opened: Session, read: Callable[[Session], T]) -> T:
+    """What `read` finds, in a snapshot of its own. Postgres may be away for half a minute, as when it starts again.
+
+    Raises sqlalchemy's OperationalError when it is away for longer.
+    """
+    tries = 0
+    while True:
+        try:
+            found = read(opened)
+            opened.rollback()
+        except OperationalError:
+            opened.rollback()
+            if tries == 0:
+                click.echo("the database does not answer, trying again", err=True)
+            tries += 1
+            if tries > AWAY_S:
+                raise
+            time.sleep(1)
+        else:
+            return found
 
 
 @contextmanager

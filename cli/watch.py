@@ -9,7 +9,7 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-from cli.options import data_dir_option, dollars, session
+from cli.options import data_dir_option, dollars, look, session
 from cli.status import pieces_in_words
 from models.state import FINAL, JobState
 from worker.report import Status
@@ -46,11 +46,10 @@ def follow(batch: str | None, *, quiet: bool = False) -> Status:
     """Show progress, unless `quiet`, until the batch is over; returns how it stands then."""
     console = Console()
     with session() as opened:
+        opened.connection()  # away from the beginning: said at once
 
         def read() -> Status:
-            found = read_status(opened.connection(), batch)
-            opened.rollback()  # each look is a new snapshot
-            return found
+            return look(opened, lambda each: read_status(each.connection(), batch))
 
         return follow_bar(read, console) if console.is_terminal and not quiet else follow_lines(read, quiet=quiet)
 

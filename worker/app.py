@@ -1,7 +1,7 @@
 """The Celery application: broker, queues by duty, and the clock's ticks.
 
 A message is only a hint; Postgres is the record. Hence: early ack, no results, no ETA, no
-retries of Celery's own, and ticks that expire rather than pile up.
+retries of Celery's own, and ticks that are not sent where they would pile up.
 """
 
 import logging
@@ -66,8 +66,6 @@ def make_app(broker_url: str | None) -> Celery:
             name: {
                 "task": name,
                 "schedule": schedule(run_every=every_s),
-                # Older than this, a tick has nothing to say: the next one is there.
-                "options": {"expires": max(5.0, every_s * 3)},
             }
             for name, every_s in ticks(tick_s, prunes=settings().prune_after is not None).items()
         },

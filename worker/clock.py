@@ -6,16 +6,24 @@ import threading
 import time
 from typing import Any
 
-from celery.beat import Scheduler
+from celery.beat import Scheduler, SchedulingError
 from celery.signals import beat_init
 
+from worker.app import QUEUES
 from worker.settings import settings
 from worker.watchdog import EXIT_CODE
+from worker.wiring import backlog
 
 log = logging.getLogger(__name__)
 
 #: So often at least it shows that it does not hang.
 SLEEP_S = 1.0
+#: Rare ticks come so soon for the first time: a beat that is often started anew must not forget them.
+FIRST_S = 60.0
+#: A tick that could not be sent is sent again so soon.
+AGAIN_S = 5.0
+#: A queue that nobody empties gets no more. Ticks have no time of expiry: it would be held against another clock.
+MOST_WAITING = 64
 
 
 class Clock(Scheduler):  # type: ignore[misc]
@@ -27,7 +35,7 @@ class Clock(Scheduler):  # type: ignore[misc]
         self._every_s: dict[str, float] = {
             name: entry.schedule.run_every.total_seconds() for name, entry in self.schedule.items()
         }
-        self._due_at = {name: now + every_s for name, every_s in self._every_s.items()}
+        self._due_at = {name: now + min(every_s, FIRST_S) for name, every_s in self._every_s.items()}
         #: Grows as long as it does not hang.
         self.rounds = 0
 
@@ -36,10 +44,21 @@ class Clock(Scheduler):  # type: ignore[misc]
         for name, due_at in self._due_at.items():
             now = time.monotonic()
             if now >= due_at:
-                self._due_at[name] = now + self._every_s[name]
-                self.apply_entry(self.schedule[name], producer=self.producer)
+                every_s = self._every_s[name]
+                self._due_at[name] = now + (every_s if self.send(self.schedule[name]) else min(every_s, AGAIN_S))
             self.rounds += 1
         return max(0.0, min(SLEEP_S, min(self._due_at.values()) - time.monotonic()))
+
+    def send(self, entry: Any) -> bool:
+        """Send one tick; False if that cannot be, or is of no use now."""
+        if backlog(QUEUES[entry.task]) >= MOST_WAITING:
+            return False
+        try:
+            self.apply_async(entry, producer=self.producer, advance=False)
+        except SchedulingError as error:
+            log.warning("%s", error)
+            return False
+        return True
 
     def _ensure_connected(self) -> object:
         """A send connects: with the broker away the next tick tries again, and does not wait half a minute."""

@@ -78,6 +78,8 @@ def database(config: Settings) -> Iterator[Finding]:
         engine.dispose()
 
 
+#: A tick comes each second, and is told of each few.
+TICK_LATE_S = 60
 FORMATS = text("select provider, endpoint, format, evidence, decided_at from endpoint_formats order by 1, 2")
 
 
@@ -86,6 +88,10 @@ def memory(engine: Engine, base_url: str) -> Iterator[Finding]:
         formats = conn.execute(FORMATS).all()
         held = conn.execute(text("select count(*) from jobs where state = 'held'")).scalar_one()
         threads = conn.execute(text("select coalesce(sum(concurrency), 0) from limits where model <> '*'")).scalar_one()
+        age_s = conn.execute(text("select extract(epoch from now() - max(ticked_at)) from workers")).scalar_one()
+    if age_s is not None:
+        yield Finding("clock", ok=age_s < TICK_LATE_S, found=f"ticked {age_s:.0f} s ago",
+                      mend="do beat and the worker of upkeep run? without ticks all waits")  # fmt: skip
     for row in formats:
         since = f"{row.decided_at:%Y-%m-%d %H:%M}"
         where = "" if row.provider == base_url else f" at {row.provider}"

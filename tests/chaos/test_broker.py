@@ -13,6 +13,7 @@ from sandbox.valkey import EmbeddedValkey
 from tests.support.fleet import IMAGE, VIDEO, Fleet
 from tests.support.proxy import Proxy
 from worker.app import RUN, STORE, make_app
+from worker.clock import MOST_WAITING
 from worker.watchdog import EXIT_CODE
 
 
@@ -76,10 +77,15 @@ def send_all(app: Celery, ids: list[int], *, times: int, seed: int) -> None:
                 app.send_task(task, kwargs=some, retry=False)
 
 
-def all_heard(app: Celery) -> bool:
+def waiting(app: Celery, *queues: str) -> list[int]:
     with app.connection_for_read() as connection:
-        waiting = [connection.default_channel.client.llen(queue) for queue in ("run", "store")]
-    return not any(waiting) and not any((app.control.inspect(timeout=1).active() or {"": [1]}).values())
+        return [connection.default_channel.client.llen(queue) for queue in queues]
+
+
+def all_heard(app: Celery) -> bool:
+    return not any(waiting(app, "run", "store")) and not any(
+        (app.control.inspect(timeout=1).active() or {"": [1]}).values()
+    )
 
 
 def test_messages_said_a_hundred_times_in_any_order_claim_once(fleet: Fleet, app: Celery) -> None:
@@ -98,3 +104,10 @@ def test_messages_said_a_hundred_times_in_any_order_claim_once(fleet: Fleet, app
     assert {row.requests for row in before} == {1}
     assert fleet.charged() == len(images + videos) == len(fleet.stand_in.ledger())
     assert fleet.audit() == []
+
+
+def test_ticks_that_nobody_takes_do_not_pile_up(fleet: Fleet, app: Celery) -> None:
+    fleet.launch("beat", MEDIAJOBS_TICK_S="0.02")
+    fleet.until(lambda: waiting(app, "poll")[0] >= MOST_WAITING, "as many ticks for polls as may wait")
+    # Seven others came with each of those.
+    assert waiting(app, "poll", "upkeep") == [MOST_WAITING, MOST_WAITING]

@@ -35,6 +35,8 @@ def test_each_tick_is_sent_when_it_is_due(now: dict[str, float]) -> None:
     with make_app(None) as app:
         clock = Heard(app)
         every_s = ticks(1.0, prunes=False)
+        # A time of expiry would be held against a worker's clock.
+        assert [name for name, entry in clock.schedule.items() if "expires" in entry.options] == []
         assert clock.tick() == 1.0
         assert clock.sent == []
         while now["monotonic"] < 1059.5:

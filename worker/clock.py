@@ -2,6 +2,7 @@
 
 import logging
 import os
+import signal
 import threading
 import time
 from typing import Any
@@ -79,6 +80,9 @@ def watch(clock: Clock, *, limit_s: float) -> None:
 
 
 def on_start(sender: Any, **_: Any) -> None:
+    # Celery would raise SystemExit in the midst of a send, which may then wait for ever for a lock of its own.
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: sender.stop())
     limits = {"limit_s": settings().silence_s}
     threading.Thread(target=watch, args=(sender.scheduler,), kwargs=limits, name="watchdog", daemon=True).start()
 

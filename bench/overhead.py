@@ -116,7 +116,7 @@ class Bench:
             for each in running:
                 try:
                     each.wait(20)
-                except subprocess.TimeoutExpired:  # beat, told to stop while it sends, may hang
+                except subprocess.TimeoutExpired:  # beat, while it sends
                     each.kill()
                     each.wait()
 

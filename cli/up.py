@@ -180,7 +180,7 @@ def start_all(
         "flower": {"MEDIAJOBS_WEB_PORT": str(web_port)},
     }
     for name, command in commands(workers, concurrency, flower_port if flower else None).items():
-        # Beat has nothing in hand, and told to stop while it sends it may hang in Celery.
+        # Beat has nothing in hand, and what it sends to a broker that is frozen may take long.
         ends_in_s = BEAT_ENDS_S if name == "beat" else None
         supervisor.start(name, Child(command, own.get(name, {}), data_dir / "logs" / f"{name}.log", ends_in_s))
     addresses = {"dashboard": dashboard, **addresses}

@@ -9,6 +9,7 @@ from typing import Any
 import click
 from pydantic import ValidationError
 from rich.console import Console
+from rich.markup import escape
 from sqlalchemy import text
 from sqlalchemy.orm import Session
 
@@ -22,6 +23,9 @@ from worker.storage import Storage
 from worker.wording import explain
 
 EVERY_S = 0.3
+#: Where nobody sees a spinner, what it would say is told once, of a job that waits so long.
+TELL_AFTER_S = 3
+STATES = text("select state, count(*) as jobs, min(id) as first from jobs where id = any(:ids) group by state")
 
 
 def run(kind: str, inputs: Sequence[dict[str, Any]]) -> None:
@@ -45,15 +49,32 @@ def run(kind: str, inputs: Sequence[dict[str, Any]]) -> None:
 
 def wait(database: Session, job_ids: list[int]) -> None:
     """Until none of them moves without a person."""
-    states = text("select state, count(*) as jobs from jobs where id = any(:ids) group by state")
-    with Console(stderr=True).status("queued") as shown:
+    console = Console(stderr=True)
+    began, told = time.monotonic(), False
+    with console.status("queued") as shown:
         while True:
-            rows = look(database, lambda each: each.execute(states, {"ids": job_ids}).all())
-            found = {row.state: row.jobs for row in rows}
+            found, why = look(database, lambda each: standing(each, job_ids))
             if set(found) <= {*FINAL, JobState.HELD}:
                 return
-            shown.update(", ".join(f"{count} {state}" for state, count in sorted(found.items())))
+            line = ", ".join(f"{count} {state}" for state, count in sorted(found.items()))
+            if why:
+                line += f", waiting for: {why}"
+            shown.update(escape(line))
+            if why and not (told or console.is_terminal) and time.monotonic() - began > TELL_AFTER_S:
+                click.echo(line, err=True)
+                told = True
             time.sleep(EVERY_S)
+
+
+def standing(database: Session, job_ids: list[int]) -> tuple[dict[str, int], str | None]:
+    """Jobs by state, and for what the first of them waits where none is under way."""
+    rows = database.execute(STATES, {"ids": job_ids}).all()
+    found = {row.state: row.jobs for row in rows}
+    waiting = next((row.first for row in rows if row.state == JobState.QUEUED), None)
+    if waiting is None or not set(found) <= {*FINAL, JobState.HELD, JobState.QUEUED}:
+        return found, None
+    job = report.show(database.connection(), waiting)
+    return found, job["waiting_for"] if job else None
 
 
 def tell(database: Session, job_id: int) -> bool:

@@ -81,6 +81,10 @@ def submit(
     """
     if str(file) != "-" and not file.exists():
         raise click.UsageError(f"there is no file {file}")
+    if file.is_dir():
+        raise click.UsageError(
+            f"{file} is a folder, no manifest; `mediajobs transcribe` takes recordings, `mediajobs schedule` folders"
+        )
     if webhook is not None:
         try:
             parse(webhook, networks(settings().webhook_allow))

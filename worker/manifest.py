@@ -188,6 +188,9 @@ def lines(file: BinaryIO) -> Iterator[tuple[int, str | Problem]]:
             yield number, Problem(None, number, None, found)
 
 
+ONE_A_LINE = 'write one object a line, as {"prompt": "..."}'
+
+
 def jsonl_records(file: BinaryIO) -> Iterator[Record | Problem]:
     row = 0
     for line, text in lines(file):
@@ -198,18 +201,18 @@ def jsonl_records(file: BinaryIO) -> Iterator[Record | Problem]:
             yield Problem(row, line, None, text.message)
             continue
         try:
-            fields = json.loads(text, object_pairs_hook=without_doubles)
+            fields = json.loads(text.rstrip(), object_pairs_hook=without_doubles)
+        except json.JSONDecodeError as error:
+            yield Problem(row, line, None, f"is no JSON: {error.msg} at place {error.colno}; {ONE_A_LINE}")
         except ValueError as error:
-            detail = f"{error.msg} at place {error.colno}" if isinstance(error, json.JSONDecodeError) else str(error)
-            yield Problem(row, line, None, f"is no JSON: {detail}")
-            continue
+            yield Problem(row, line, None, f"is no JSON: {error}")
         except RecursionError:
             yield Problem(row, line, None, "is nested too deeply")
-            continue
-        if isinstance(fields, dict):
-            yield Record(row, line, fields)
         else:
-            yield Problem(row, line, None, f"is no JSON object but {text.strip()[:60]}; write one object a line")
+            if isinstance(fields, dict):
+                yield Record(row, line, fields)
+            else:
+                yield Problem(row, line, None, f"is no JSON object but {text.strip()[:60]}; {ONE_A_LINE}")
 
 
 def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
@@ -220,6 +223,9 @@ def without_doubles(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         double = next(name for name in names if names.count(name) > 1)
         raise ValueError(f"the field {double!r} is there twice")
     return found
+
+
+QUOTES = "a cell that begins with a quote ends with one, and has its own quotes doubled; what follows was not read"
 
 
 def csv_records(file: BinaryIO) -> Iterator[Record | Problem]:
@@ -246,7 +252,7 @@ def csv_records(file: BinaryIO) -> Iterator[Record | Problem]:
         except StopIteration:
             return
         except csv.Error as error:
-            yield Problem(row + 1, at, None, f"is no valid CSV: {error}")
+            yield Problem(row + 1, begins, None, f"is no valid CSV: {error}; {QUOTES}")
             return  # where a quote was left open, nothing after it can be trusted
         if bad:
             if header is None:
@@ -270,6 +276,8 @@ def read_header(cells: list[str]) -> list[str]:
     names = [cell.strip() for cell in cells]
     if not any(names):
         raise ManifestError("line 1: the header is empty; the first line names the columns")
+    if len(names) == 1 and (found := next((each for each in ";\t|" if each in names[0]), None)):
+        raise ManifestError(f"line 1: the columns are separated by {found!r}; save the file with commas")
     for place, name in enumerate(names, 1):
         if not name:
             raise ManifestError(f"line 1: column {place} has no name")

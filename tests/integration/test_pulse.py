@@ -2,10 +2,11 @@
 
 from typing import Any
 
+import pytest
 from sqlalchemy import Engine, text
 
 from tests.support.stack import wait_until
-from worker import pulse
+from worker import doctor, pulse
 from worker.pulse import Pulse
 
 
@@ -32,3 +33,13 @@ def test_one_that_was_killed_is_kept_for_a_day_for_people_to_see(engine: Engine)
             conn.execute(text(f"insert into workers values {values}"), {"name": name, "age": age})
     pulse.forget(engine)
     assert [row.name for row in rows(engine)] == ["h:1"]
+
+
+@pytest.mark.parametrize(("age", "good"), [("2 seconds", True), ("2 minutes", False)])
+def test_a_clock_that_stands_still_is_told(engine: Engine, age: str, good: bool) -> None:
+    values = "('h:1', 'upkeep@h', '{upkeep}', 64, '1', 0, now() - cast(:age as interval))"
+    columns = "(name, node, queues, threads, version, in_hand, ticked_at)"
+    with engine.begin() as conn:
+        conn.execute(text(f"insert into workers {columns} values {values}"), {"age": age})
+    [clock] = (each for each in doctor.memory(engine, "http://127.0.0.1") if each.what == "clock")
+    assert clock.ok == good

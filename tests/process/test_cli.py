@@ -248,6 +248,7 @@ def test_wrong_use_is_told(stack: Stack) -> None:
     assert "cannot tell the format" in stack.run(
         "submit", write(stack.folder / "m.txt", "x"), "--kind", "image", code=2
     )
+    assert "is a folder, no manifest; `mediajobs transcribe` takes" in stack.run("submit", ".", code=2)
     assert "the file has no rows" in stack.run("submit", write(stack.folder / "e.csv", ""), "--kind", "image", code=2)
     assert "name jobs by id, or a batch" in stack.run("cancel", code=2)
     assert "there is no job 99" in stack.run("show", "99", code=2)

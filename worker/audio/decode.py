@@ -215,7 +215,7 @@ def opened(path: Path) -> InputContainer:
     try:
         return av.open(str(path), "r", options=options, metadata_errors="replace")
     except (av.FFmpegError, OSError) as error:
-        raise UnreadableAudioError(f"is no readable audio: {reason(error)}") from None
+        raise UnreadableAudioError(f"is no readable audio: {reason(error)}; give a recording that plays") from None
 
 
 def fresh_resampler() -> av.AudioResampler:

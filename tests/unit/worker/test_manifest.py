@@ -55,11 +55,13 @@ CASES: dict[str, tuple[Format, str | bytes, str]] = {
     "run_at": ("csv", "prompt,run_at\na,soon\n", "row 1 (line 2): run_at: 'soon' is no time"),
     "not UTF-8": ("csv", b"prompt\nok\ncaf\xe9\n", "row 2 (line 3): is not UTF-8 (byte 0xe9 at place 4)"),
     "not UTF-8 in JSON": ("jsonl", b'{"prompt": "\xff"}\n', "row 1 (line 1): is not UTF-8"),
-    "broken JSON": ("jsonl", '{"prompt": "a"\n', "row 1 (line 1): is no JSON: Expecting ',' delimiter at place"),
+    "broken JSON": ("jsonl", '{"prompt": "a"\n', "is no JSON: Expecting ',' delimiter at place 15; write"),
     "no object": ("jsonl", "[1]\n", "row 1 (line 1): is no JSON object but [1]"),
     "deep JSON": ("jsonl", "[" * 100_000 + "\n", "row 1 (line 1): is"),
     "ragged row": ("csv", "prompt,size\na\n", "row 1 (line 2): has 1 cells, the header 2"),
-    "open quote": ("csv", 'prompt\n"a\nb\n', "row 1"),
+    "open quote": (
+        "csv", 'prompt\nok\n"a\nb\n', "row 2 (line 3): is no valid CSV: unexpected end of data; a cell that begins",
+    ),
     "NUL": ("jsonl", '{"prompt": "a\\u0000b"}\n', "prompt: 'a\\x00b' has a character that cannot be stored"),
     "lone surrogate in a key": ("jsonl", '{"prompt": "a", "key": "\\ud800"}\n', "key: '\\ud800' is no key"),
     "lone surrogate": ("jsonl", '{"prompt": "\\ud800"}\n', "'\\ud800' has a character that is none; take it out"),
@@ -159,6 +161,7 @@ FILES = {
     "column without a name": ("prompt,,size\n", "column 2 has no name"),
     "column twice": ("prompt,size,prompt\n", "the column 'prompt' is there twice"),
     "empty header": ("\na\n", "the header is empty"),
+    "semicolons": ("prompt;size\na;1024x1024\n", "the columns are separated by ';'; save the file with commas"),
 }
 
 

@@ -19,6 +19,7 @@ from provider.address import is_direct
 from provider.definitions import differences, read_definition
 from provider.errors import NotSent, ProviderError
 from provider.wire import Request
+from worker import pulse
 from worker.call import call
 from worker.settings import NO_KEY, NoServicesError, Settings, runs
 from worker.storage import Storage
@@ -80,6 +81,11 @@ def database(config: Settings) -> Iterator[Finding]:
 
 #: A tick comes each second, and is told of each few.
 TICK_LATE_S = 60
+# What is learned, and not what is set: so many calls may be under way.
+ROOM = text("""
+    select (select coalesce(sum(learned), 0) from limits where model <> '*') as slots, sum(threads) as threads
+    from workers where 'run' = any(queues) and seen_at > now() - :gone_s * interval '1 second'
+""")
 FORMATS = text("select provider, endpoint, format, evidence, decided_at from endpoint_formats order by 1, 2")
 
 
@@ -89,7 +95,7 @@ def memory(engine: Engine, base_url: str) -> Iterator[Finding]:
     with engine.connect() as conn:
         formats = conn.execute(FORMATS).all()
         held = conn.execute(text("select count(*) from jobs where state = 'held'")).scalar_one()
-        threads = conn.execute(text("select coalesce(sum(concurrency), 0) from limits where model <> '*'")).scalar_one()
+        slots, threads = conn.execute(ROOM, {"gone_s": pulse.GONE_S}).one()
         age_s = conn.execute(TICK).scalar_one()
     if age_s is not None:
         yield Finding("clock", ok=age_s < TICK_LATE_S, found=f"ticked {age_s:.0f} s ago",
@@ -98,9 +104,9 @@ def memory(engine: Engine, base_url: str) -> Iterator[Finding]:
         since = f"{row.decided_at:%Y-%m-%d %H:%M}"
         where = "" if row.provider == base_url else f" at {row.provider}"
         yield Finding("URL format", ok=True, found=f"{row.endpoint}{where}: {row.format} ({row.evidence}, {since})")
-    yield Finding(
-        "slots", ok=True, found=f"{threads} over all models; the run workers' threads together should be more"
-    )
+    if threads is not None:
+        idle = "" if slots <= threads else ": where all are busy, some stand idle (`up --concurrency`)"
+        yield Finding("slots", ok=True, found=f"{slots} over all models, {threads} threads to run them{idle}")
     yield Finding(
         "held jobs", ok=not held, found=str(held), mend="`mediajobs jobs --state held`, then `mediajobs resolve`"
     )

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from sqlalchemy import Engine, text
 
+from models import slots
 from tests.support.stack import wait_until
 from worker import doctor, pulse
 from worker.pulse import Pulse
@@ -43,3 +44,19 @@ def test_a_clock_that_stands_still_is_told(engine: Engine, age: str, good: bool)
         conn.execute(text(f"insert into workers {columns} values {values}"), {"age": age})
     [clock] = (each for each in doctor.memory(engine, "http://127.0.0.1") if each.what == "clock")
     assert clock.ok == good
+
+
+def test_fewer_threads_than_slots_are_told(engine: Engine) -> None:
+    beating = Pulse(engine, "h:1", in_hand=lambda: 0)
+    beating.start("run1@h", ["run"], 8)
+    wait_until(lambda: rows(engine), what="a pulse")
+    said = []
+    for concurrency in (8, 9):
+        with engine.begin() as conn:
+            conn.execute(text("delete from limits"))
+            slots.add_limit(conn, "cogview-4-250304", concurrency=concurrency, slot_scope="answer")
+        said += [each.found for each in doctor.memory(engine, "http://127.0.0.1") if each.what == "slots"]
+    beating.stop()
+    enough = "8 over all models, 8 threads to run them"
+    assert said[0] == enough
+    assert said[1].startswith(enough.replace("8 over", "9 over") + ": where all are busy, some stand idle")

@@ -108,6 +108,20 @@ def test_an_older_fence_changes_nothing_but_its_paid_answer_is_kept(engine: Engi
     assert value(engine, "select answer from attempts where number = 1") == b"paid"
 
 
+def test_a_later_step_does_not_tell_the_error_before_it(engine: Engine) -> None:
+    enqueue(engine, 1)
+    [claimed] = claim(engine, dispatch(engine))
+    settle(engine, ended(engine, claimed, JobState.QUEUED, error_code="1302", error_message="too many at once"))
+    [claimed] = claim(engine, [claimed.job_id])
+    settle(engine, ended(engine, claimed, JobState.STORING))
+    with engine.connect() as conn:
+        found = conn.execute(text("select target, code, reason from events order by id")).all()
+    assert [tuple(each) for each in found] == [
+        ("dispatched", None, None), ("running", None, "claimed by w"), ("queued", "1302", "too many at once"),
+        ("dispatched", None, None), ("running", None, "claimed by w"), ("storing", None, None),
+    ]  # fmt: skip
+
+
 def test_several_dispatchers_never_overshoot(engine: Engine) -> None:
     enqueue(engine, 200)
     handed: list[int] = []

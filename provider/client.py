@@ -1,5 +1,6 @@
 """One request is one call: makes it, and says what came of it. Never tries a paid one again."""
 
+import asyncio
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -27,6 +28,8 @@ CONNECT_TIMEOUT_S = 10.0
 #: How long nothing of a body may go out, as the other side does not read.
 WRITE_TIMEOUT_S = 60.0
 DOWNLOAD_READ_TIMEOUT_S = 60.0
+#: How long a call may take though a byte moves now and then: it holds a slot.
+LONGEST_CALL_S = 3600.0
 KEEP_S = 15.0
 HEADERS = httpx.Headers({"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "mediajobs"})
 MAX_REDIRECTS = 5
@@ -142,7 +145,7 @@ class Client:
             made = httpx.Request(
                 endpoint.method, url, headers=self._headers, extensions=timeouts(request.read_timeout_s), **body
             )
-            async with self._exchange(made) as response:
+            async with asyncio.timeout(LONGEST_CALL_S) as bound, self._exchange(made) as response:
                 if request.stream and response.is_success:
                     await listen(response, heard, on_text)
                     whole = httpx.Response(response.status_code, content=b"".join(heard))
@@ -150,7 +153,8 @@ class Client:
                     await response.aread()
                     whole = response
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
-            raise self._transport_error(error, endpoint, b"".join(heard)) from None
+            late = TimeoutError(f"it was not whole after {LONGEST_CALL_S:.0f} seconds") if bound.expired() else None
+            raise self._transport_error(late or error, endpoint, b"".join(heard)) from None
         return self._read(whole, endpoint)
 
     def _transport_error(self, error: Exception, endpoint: Endpoint, heard: bytes) -> ProviderError:

@@ -89,6 +89,33 @@ def test_a_server_that_stops_reading_does_not_hold_the_call_for_ever(monkeypatch
         asyncio.run(ask(listener.getsockname()[1]))
 
 
+def test_an_answer_that_comes_a_byte_at_a_time_does_not_hold_the_call_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(clients, "LONGEST_CALL_S", 0.3)
+
+    async def drip(_: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n\r\n")
+        try:
+            while not writer.transport.is_closing():
+                writer.write(b" ")
+                await asyncio.sleep(0.01)  # slower than nothing, and far from the read timeout
+        finally:
+            writer.close()
+
+    async def ask() -> None:
+        async with await asyncio.start_server(drip, "127.0.0.1", 0) as server:
+            port = server.sockets[0].getsockname()[1]
+            client = Client(base_url=f"http://127.0.0.1:{port}/zai", token="secret", formats=Forgetful())
+            try:
+                await client.send(image("a cat"))
+            finally:
+                await client.close()
+
+    with pytest.raises(AnswerLost, match="not whole after") as lost:
+        asyncio.run(ask())
+    assert lost.value.seen is not None
+    assert lost.value.seen.sent
+
+
 def test_a_download_follows_redirects_and_says_when_there_is_no_file(stand_in: SandboxProcess) -> None:
     async def fetch() -> bytes:
         client = made_for(stand_in)

@@ -155,7 +155,7 @@ class Client:
         except (httpx.HTTPError, aiohttp.ClientError, OSError) as error:
             late = TimeoutError(f"it was not whole after {LONGEST_CALL_S:.0f} seconds") if bound.expired() else None
             raise self._transport_error(late or error, endpoint, b"".join(heard)) from None
-        return self._read(whole, endpoint)
+        return self._read(as_json(whole) if request.plain else whole, endpoint)
 
     def _transport_error(self, error: Exception, endpoint: Endpoint, heard: bytes) -> ProviderError:
         """No answer, or the start of a stream.
@@ -211,6 +211,7 @@ class Client:
             http_status=response.status_code,
             code=code,
             excerpt=excerpt(response.content, self._token),
+            raw=redact_bytes(response.content, self._token) if response.is_success else None,
         )
         return seen_as(made, Seen(answered=True, sent=True, status=response.status_code, json=code != "not_json"))
 
@@ -237,6 +238,7 @@ class Client:
             http_status=status,
             code=code,
             excerpt=excerpt(response.content, self._token),
+            raw=redact_bytes(response.content, self._token) if response.is_success else None,
         )
         zai_code = code is not None and (code in CODES or (code.isdigit() and len(code) == 4))
         seen = Seen(
@@ -284,6 +286,14 @@ class Client:
             except TRANSPORT_ERRORS as error:
                 raise broken_off(error) from None
         raise DownloadError(f"the result's URL redirects more than {MAX_REDIRECTS} times")
+
+
+def as_json(response: httpx.Response) -> httpx.Response:
+    """An answer that is a text alone, as what a call that asks for JSON has. A page, or half of some JSON, is none."""
+    text = response.content.decode("utf-8", "replace")
+    if not response.is_success or not text.strip() or text.lstrip()[0] in "<{[":
+        return response
+    return httpx.Response(response.status_code, json={"text": text})
 
 
 async def listen(response: httpx.Response, heard: list[bytes], on_text: OnText | None) -> None:

@@ -13,7 +13,10 @@ __all__ = ["Action", "AnswerLost", "NotSent", "ProviderError", "Rejected", "Ruli
 
 
 class ProviderError(Exception):
-    """A call without a success. `message` and `excerpt` are redacted and capped."""
+    """A call without a success. `message` and `excerpt` are redacted and capped.
+
+    `raw`: the whole body, without our token, where the status spoke of a success: it may be what was paid for.
+    """
 
     sent = True
 
@@ -25,6 +28,7 @@ class ProviderError(Exception):
         http_status: int | None = None,
         code: str | None = None,
         excerpt: str | None = None,
+        raw: bytes | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -32,6 +36,7 @@ class ProviderError(Exception):
         self.http_status = http_status
         self.code = code
         self.excerpt = excerpt
+        self.raw = raw
         #: What the URL formats' rule wants to know.
         self.seen: Seen | None = None
 

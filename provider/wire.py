@@ -39,7 +39,8 @@ class Request:
     `json` is a JSON body; `form` with `upload` a multipart one; `path` fills the
     endpoint's path parameters, `query` goes along. `at`: an endpoint that is in no table; its name is then
     what its URL format is remembered by. `read_timeout_s`: seconds to wait for the answer. `stream`: it was
-    asked to come as events, and is read as they come; then they are seconds between two of them.
+    asked to come as events, and is read as they come; then they are seconds between two of them. `plain`: a text
+    was asked for, which may come without JSON around it.
     """
 
     endpoint: str
@@ -52,6 +53,7 @@ class Request:
     at: Endpoint | None = None
     read_timeout_s: float = 60.0
     stream: bool = False
+    plain: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -200,7 +200,7 @@ def unknown(claim: Claim, error: ProviderError, policy: OnUnknown, *, chance: fl
     code, message = error.code or str(error.http_status or "answer_lost"), error.message
     end = AttemptEnd(
         number=claim.number, outcome="unknown", http_status=error.http_status, error_code=code,
-        error_message=message, excerpt=error.excerpt, possibly_charged=True,
+        error_message=message, excerpt=error.excerpt, answer=error.raw, possibly_charged=True,
     )  # fmt: skip
     move = start(claim, error_code=code, error_message=message, possibly_charged=True, attempt_end=end)
     again_s = max(error.ruling.wait_s if error.ruling.obeys else 0.0,

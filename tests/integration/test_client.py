@@ -3,6 +3,7 @@
 import asyncio
 import socket
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
@@ -10,7 +11,7 @@ from provider import client as clients
 from provider.client import Client, DownloadError
 from provider.errors import Action, AnswerLost, NotSent
 from provider.formats import Forgetful
-from provider.wire import Request, Upload
+from provider.wire import Answer, Request, Upload
 from sandbox import process
 from sandbox.process import SandboxProcess
 
@@ -71,6 +72,57 @@ def test_what_the_proxy_does_not_offer_is_not_sent(stand_in: SandboxProcess) -> 
     with pytest.raises(NotSent, match="image_async is not offered through the proxy") as failed:
         asyncio.run(ask())
     assert failed.value.ruling.action is Action.FAIL
+
+
+async def asked(body: bytes, request: Request) -> Answer:
+    """What comes of one call to a server that answers 200 with this body."""
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = await reader.readuntil(b"\r\n\r\n")
+        [length] = (
+            int(line.split(b":")[1]) for line in head.splitlines() if line.lower().startswith(b"content-length")
+        )
+        await reader.readexactly(length)
+        writer.write(b"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: %d\r\n\r\n%b" % (len(body), body))
+        writer.close()
+
+    async with await asyncio.start_server(answer, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        client = Client(base_url=f"http://127.0.0.1:{port}/zai", token="secret", formats=Forgetful())
+        try:
+            return await client.send(request)
+        finally:
+            await client.close()
+
+
+UNREADABLE = {
+    "no JSON": b"amber " * 1000,
+    "half of it": b'{"data": [{"url": "http://h/secret/1.png"',
+    "none of the fields": b'{"picture": "http://h/1.png"}',
+    "a list": b'["http://h/1.png"]',
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_what_may_have_been_paid_for_is_kept_whole_though_nobody_can_read_it(body: bytes) -> None:
+    with pytest.raises(AnswerLost) as lost:
+        asyncio.run(asked(body, image("a cat")))
+    assert lost.value.raw == body.replace(b"secret", b"[hidden]")
+
+
+def hear(**more: Any) -> Request:
+    return Request(endpoint="transcription", form={"model": "glm-asr-2512"}, **more)
+
+
+def test_a_text_that_was_asked_for_may_come_without_json() -> None:
+    assert asyncio.run(asked(b"amber boat", hear(plain=True))).body == {"text": "amber boat"}
+    assert asyncio.run(asked(b'{"text": "amber"}', hear(plain=True))).body == {"text": "amber"}
+
+
+@pytest.mark.parametrize("body", [b"<html>sign in</html>", b'{"text": "amb', b" "])
+def test_a_page_is_no_text(body: bytes) -> None:
+    with pytest.raises(AnswerLost):
+        asyncio.run(asked(body, hear(plain=True)))
 
 
 def test_a_server_that_stops_reading_does_not_hold_the_call_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -42,6 +42,9 @@ MIMES = {".wav": "audio/wav", ".mp3": "audio/mpeg"}
 PIECE_S = 27.0
 #: Fields that are not sent, and none of a piece's.
 OURS = frozenset({"file", "context", "pieces", "seconds", "sha256"})
+#: Formats of which a server that heeds them may send the text alone; the last two have its times in it.
+PLAIN = frozenset({"text", "srt", "vtt"})
+TIMED = PLAIN - {"text"}
 
 
 class TranscriptionArgs(Args):
@@ -133,6 +136,7 @@ def request(args: Json, intent: Intent) -> Request:
         form={**form, "request_id": intent.request_id},
         upload=Upload(filename=f"{intent.job_id}-{intent.request_id}{suffix}", mime=MIMES[suffix], source=args["file"]),
         read_timeout_s=300.0,
+        plain=args.get("response_format") in PLAIN,
         stream=bool(args.get("stream")),
     )
 
@@ -151,7 +155,11 @@ def read(answer: Json, args: Json) -> Outputs:
         [
             Output(role="text", suffix=".txt", mime="text/plain", data=text.encode("utf-8", "replace"), text=text),
             Output(role="json", suffix=".json", mime="application/json", data=raw),
-            *(subtitles(text, args["seconds"]) if "seconds" in args else []),
+            *(
+                subtitles(text, args["seconds"])
+                if "seconds" in args and args.get("response_format") not in TIMED
+                else ()
+            ),
         ]
     )
 

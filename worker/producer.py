@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any, overload
 from uuid import uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, TextClause, text
 from sqlalchemy.ext.asyncio import AsyncSession
 from sqlalchemy.orm import Session
 
@@ -57,7 +57,8 @@ class Row:
     #: Keys of the jobs that it comes after, and what it takes of them.
     after: tuple[str, ...] = ()
     uses: tuple[Use, ...] = ()
-    priority: int = 0
+    #: None: that of the submission, or else 0.
+    priority: int | None = None
     run_at: datetime | None = None
 
     def follower(self, place: int) -> Follower:
@@ -133,14 +134,14 @@ def enqueue(
 
     It is one job, or `n` jobs for an image with `n`. The same `key` again gives the same jobs.
     `after`: keys of jobs of the batch that are to succeed first; the input may take what they made
-    (docs/pipelines.md). `priority`: higher runs first. `run_at`: UTC where it has no zone. With an
-    AsyncSession, await the result.
+    (docs/pipelines.md). `priority`: higher runs first. `run_at`: UTC where it has no zone. What `args`
+    itself says of them holds where they are not given here. With an AsyncSession, await the result.
 
     Raises UnknownKindError, KeyTakenError, ValueError (bad key, batch, after, priority or run_at) and
     its kin pydantic.ValidationError (bad input).
     """
-    own = {"key": key, "after": after or None, "priority": priority, "run_at": run_at}
-    rows = checked(kind, [{**args, **own}])
+    own = {"key": key, "after": after or None, "priority": priority or None, "run_at": run_at}
+    rows = checked(kind, [{**args, **{name: value for name, value in own.items() if value is not None}}])
     return enqueue_rows(session, kind, rows, batch)
 
 
@@ -215,7 +216,7 @@ def split(
             says_kind="kind" in own,
             after=after,
             uses=uses,
-            priority=own.get("priority") or 0,
+            priority=own.get("priority"),
             run_at=own.get("run_at"),
         )
 
@@ -256,7 +257,7 @@ INSERT = """
         on conflict do nothing
         returning id, dedupe, kind, args, after
     )
-    select g.place, coalesce(a.id, j.id) as id,
+    select coalesce(a.id, j.id) as id,
         a.id is not null and row_number() over (partition by g.dedupe order by g.place) = 1 as added,
         coalesce(a.args, j.args) = cast(g.args as jsonb) and coalesce(a.kind, j.kind) = g.kind
             and coalesce(a.after, j.after) is not distinct from {after} as same,
@@ -330,21 +331,20 @@ def insert_rows(
             "dedupe": [dedupe(row, args, seen, batch_id) for row, args in zip(chunk, texts, strict=True)],
             "model": [row.limit or row.args["model"] for row in chunk],
             "args": texts,
-            "priority": [row.priority for row in chunk],
+            "priority": [row.priority or 0 for row in chunk],
             "run_at": [row.run_at for row in chunk],
             "estimate": [row.estimate for row in chunk],
             "after": [json.dumps(row.after) if row.after else None for row in chunk],
             "blocked_by": [len(row.after) for row in chunk],
         }
-        found = session.execute(INSERT_ALONE if batch_id is None else INSERT_IN_BATCH, values).all()
-        if taken := [(chunk[each.place - 1].row, chunk[each.place - 1].key) for each in found if not each.same]:
+        found = insert_chunk(session, INSERT_ALONE if batch_id is None else INSERT_IN_BATCH, values)
+        pairs = list(zip(chunk, found, strict=True))
+        if taken := [(row.row, row.key) for row, each in pairs if not each.same]:
             raise KeyTakenError(taken)
         if job_ids is not None:
             job_ids += [each.id for each in found]
-        followers += [
-            chunk[each.place - 1].follower(each.id) for each in found if each.added and chunk[each.place - 1].after
-        ]
-        moved.update((each.id, chunk[each.place - 1].row) for each in found if each.moved)
+        followers += [row.follower(each.id) for row, each in pairs if each.added and row.after]
+        moved.update((each.id, row.row) for row, each in pairs if each.moved)
         added += sum(each.added for each in found)
         already += sum(not each.added for each in found)
     left = LeftOut()
@@ -357,6 +357,20 @@ def insert_rows(
         session.execute(MOVE, {"ids": list(moved), "rows": list(moved.values())})
     kick_after_commit(session)
     return Inserted(batch_id, added, already, left)
+
+
+def insert_chunk(session: Session, statement: TextClause, values: Mapping[str, Any]) -> list[Any]:
+    """The rows of INSERT, in the order of its values."""
+    found = list(session.execute(statement, values))
+    # There, by one that committed while this statement waited for it: only the next sees them.
+    if unseen := [place for place, each in enumerate(found) if each.id is None]:
+        rest = {
+            name: [value[place] for place in unseen] if isinstance(value, list) else value
+            for name, value in values.items()
+        }
+        for place, each in zip(unseen, insert_chunk(session, statement, rest), strict=True):
+            found[place] = each
+    return found
 
 
 ALREADY = text(f"""

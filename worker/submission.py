@@ -59,7 +59,7 @@ class Sieve:
             for row in each.rows:
                 self.jobs[row.args["model"]] += 1
                 self.cost += row.estimate
-                yield row if row.priority or not self.priority else replace(row, priority=self.priority)
+                yield row if row.priority is not None else replace(row, priority=self.priority)
 
     def refuse(self, *problems: Problem | Misplaced) -> None:
         for each in {str(each): each for each in problems}.values():  # a row with n is n jobs

@@ -1,6 +1,7 @@
 """A job exists if and only if its producer commits; the same key is the same job."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
@@ -11,6 +12,7 @@ from sqlalchemy import Engine, text
 from sqlalchemy.ext.asyncio import AsyncSession, create_async_engine
 from sqlalchemy.orm import Session
 
+from tests.support.stack import wait_until
 from worker import KeyTakenError, UnknownKindError, enqueue, enqueue_many
 from worker.app import DISPATCH, make_app
 from worker.producer import Row, chunks, insert_rows
@@ -99,6 +101,54 @@ def test_the_same_key_is_the_same_job(engine: Engine, kicks: Kicks) -> None:
     with Session(engine) as session, pytest.raises(KeyTakenError, match="key 'cat'"):
         enqueue(session, "image", {**ARGS, "prompt": "a dog"}, key="cat")
     assert kicks.count() == 2
+
+
+WAITING = "select count(*) from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'"
+
+
+def waits(engine: Engine) -> int:
+    with engine.connect() as conn:  # anew: a transaction sees the sessions as at its first look
+        return int(conn.execute(text(WAITING)).scalar_one())
+
+
+@pytest.mark.parametrize("batch", [None, "b"])
+@pytest.mark.parametrize(("other", "taken"), [("a cat", False), ("a dog", True)])
+def test_the_same_key_in_two_sessions_at_once(
+    engine: Engine, kicks: Kicks, batch: str | None, other: str, taken: bool
+) -> None:
+    def second() -> list[int]:
+        with Session(engine) as session:
+            inputs = [{"prompt": "a fox", "key": "fox"}, {"prompt": other, "key": "cat"}]
+            ids = enqueue_many(session, "image", inputs, batch=batch)
+            session.commit()
+            return ids
+
+    with Session(engine) as session, ThreadPoolExecutor(1) as pool:
+        enqueue(session, "image", {"prompt": "an owl"}, batch=batch)
+        session.commit()  # the batch and the limit are there: nothing but the key is waited for
+        [first] = enqueue(session, "image", {"prompt": "a cat"}, key="cat", batch=batch)
+        waiting = pool.submit(second)
+        wait_until(lambda: waits(engine), what="the second one waits for the first")
+        session.commit()
+        if taken:
+            with pytest.raises(KeyTakenError, match="key 'cat'"):
+                waiting.result()
+        else:
+            assert waiting.result()[1] == first
+    assert count(engine) == (2 if taken else 3)
+    assert kicks.count()
+
+
+def test_what_the_input_says_of_itself_holds(engine: Engine, kicks: Kicks) -> None:
+    own = {"key": "cat", "priority": 7, "run_at": "2030-01-31T18:00"}
+    with Session(engine) as session:
+        assert enqueue(session, "image", {**ARGS, **own}) == enqueue(session, "image", {**ARGS, "key": "cat"})
+        enqueue(session, "image", {**ARGS, **own}, key="dog", priority=3)
+        session.commit()
+    with engine.connect() as conn:
+        found = conn.execute(text("select key, priority, extract(year from run_at) from jobs order by id")).all()
+    assert [tuple(each) for each in found] == [("cat", 7, 2030), ("dog", 3, 2030)]
+    assert kicks.count() == 1
 
 
 def test_without_a_key_or_batch_each_call_is_a_job(engine: Engine, kicks: Kicks) -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from worker.kinds import KINDS
 from worker.manifest import Format, Good, ManifestError, Problem, format_of, read
+from worker.submission import Sieve
 
 IMAGE = KINDS["image"]
 HERE = Path("/")
@@ -169,6 +170,11 @@ FILES = {
 def test_a_file_that_cannot_be_read_is_refused(text: str, message: str) -> None:
     with pytest.raises(ManifestError, match=message):
         outcomes(text)
+
+
+def test_a_row_that_has_a_priority_keeps_it() -> None:
+    found = outcomes("prompt,priority\na,\nb,0\nc,9\n")
+    assert [row.priority for row in Sieve(found, priority=5)] == [5, 0, 9]
 
 
 def test_a_bad_row_does_not_hide_the_good_ones() -> None:

@@ -58,6 +58,13 @@ def paused(model: str, wait_s: float = 7.0, *, probes: bool = False) -> Pause:
     return Pause(model, "no", "1", wait_s, probes)
 
 
+def test_what_nobody_can_read_is_kept_whole() -> None:
+    lost = AnswerLost("no JSON", http_status=200, raw=b"amber")
+    found = verdict.unknown(claim(), lost, OnUnknown.RETRY, chance=0.5)
+    assert found.move.attempt_end is not None
+    assert found.move.attempt_end.answer == b"amber"
+
+
 UNSENT = NotSent("refused", ruling=Ruling(A.RETRY))
 LOST = AnswerLost("reset")
 

@@ -3,7 +3,6 @@
 import json
 import sys
 from dataclasses import asdict
-from datetime import UTC, datetime
 from decimal import Decimal
 
 import click
@@ -34,15 +33,13 @@ def warn(doubt: str | None) -> None:
 def pause(model: str, *, until: str | None, reason: str) -> None:
     """Make no more calls of MODEL, or, without one, of any."""
     try:
-        seconds = (parse_time(until) - datetime.now(UTC)).total_seconds() if until else None
+        end = parse_time(until) if until else None
+        with operator() as acting:
+            warn(doubt(acting.session.connection(), model))
+            acting.pause(model, reason=reason, until=end)
+            acting.session.commit()
     except ValueError as error:
         raise click.UsageError(f"--until: {error}") from None
-    if seconds is not None and seconds <= 0:
-        raise click.UsageError(f"--until {until} is over already")
-    with operator() as acting:
-        warn(doubt(acting.session.connection(), model))
-        acting.pause(model, reason=reason, for_s=seconds)
-        acting.session.commit()
     click.echo(f"paused {'everything' if model == ACCOUNT else model}; calls under way are not cut off")
 
 

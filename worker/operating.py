@@ -32,6 +32,9 @@ from worker.webhooks import manage
 MOST_IDS = 100
 
 
+LEFT = text("select extract(epoch from :until - now())")
+
+
 @dataclass(frozen=True, slots=True)
 class Operator:
     """Acts in the session's transaction; the caller commits."""
@@ -81,8 +84,18 @@ class Operator:
 
     # -- models ----------------------------------------------------------------------------------------
 
-    def pause(self, model: str, *, reason: str, for_s: float | None) -> None:
-        """Make no more calls of a model (or ACCOUNT) for seconds, or until it is resumed."""
+    def pause(self, model: str, *, reason: str, for_s: float | None = None, until: datetime | None = None) -> None:
+        """Make no more calls of a model (or ACCOUNT) for seconds, or until then, or until it is resumed.
+
+        Raises ValueError where `until` is over.
+        """
+        if until is not None:
+            # By the database's clock, as all times are.
+            for_s = float(self.session.connection().execute(LEFT, {"until": until}).scalar_one())
+            if for_s <= 0:
+                raise ValueError(f"{until.isoformat()} is over already")
+        if model != ACCOUNT:
+            self._known(model)
         slots.pause(self.session.connection(), model, reason=reason, for_s=for_s, by_hand=True)
         self.note("pause", model_named(model), reason=reason, for_s=for_s and round(for_s))
 
@@ -98,14 +111,20 @@ class Operator:
         self, model: str, *, concurrency: int | None = None, start: int | None = None, per_minute: int | None = None
     ) -> Row[Any]:
         """As `slots.set_limit`; a model that was not used yet gets a limit."""
-        conn = self.session.connection()
-        kind = next(iter(KINDS_OF.get(model, [])), None)
-        # Until a job tells an unknown model's kind: a slot that is held until the task ends is held long enough.
-        slots.add_limit(conn, model, concurrency=published(model), slot_scope=kind.slot_scope if kind else "task")
-        now = slots.set_limit(conn, model, concurrency=concurrency, start=start, per_minute=per_minute)
+        self._known(model)
+        now = slots.set_limit(
+            self.session.connection(), model, concurrency=concurrency, start=start, per_minute=per_minute
+        )
         self.note("set limit", model_named(model), concurrency=concurrency, start=start, per_minute=per_minute)
         kick_after_commit(self.session)
         return now
+
+    def _known(self, model: str) -> None:
+        """A model that was not used yet has its published limit."""
+        kind = next(iter(KINDS_OF.get(model, [])), None)
+        # Until a job tells an unknown model's kind: a slot that is held until the task ends is held long enough.
+        scope = kind.slot_scope if kind else "task"
+        slots.add_limit(self.session.connection(), model, concurrency=published(model), slot_scope=scope)
 
     def remove_limit(self, model: str) -> Literal["forgotten", "reset"] | None:
         """As `slots.forget`: the published limit holds from then on."""

@@ -218,6 +218,8 @@ def test_pause_waits_with_its_reason_and_resume_goes_on(stack: Stack) -> None:
     assert stack.status("m")["waiting_for"] == {"cogview-4-250304 is paused until resumed: looking at it": 1}
     stack.run("resume", "cogview-4-250304")
     assert "1 succeeded" in stack.run("watch", "m")
+    with stack.database() as conn:  # as published, although it was paused before its first job
+        assert conn.execute("select concurrency, slot_scope from limits").fetchall() == [(5, "task")]
 
 
 def test_a_cancelled_batch_makes_no_more_calls(stack: Stack) -> None:

@@ -5,7 +5,6 @@ from typing import Annotated
 
 from fastapi import APIRouter, Path, Response
 from pydantic import BaseModel, ConfigDict, Field, field_validator
-from sqlalchemy import text
 
 from models.limit import ACCOUNT
 from web.access import Admin, Operator, Viewer
@@ -104,15 +103,11 @@ def pause(doing: Doing, caller: Operator, model: ModelOrAccount, asked: Pause) -
     """Make no more calls of a model, or of any; those under way are not cut off."""
 
     def do() -> shapes.Paused:
-        for_s = None
-        if asked.until is not None:
-            # By the database's clock, as all times are.
-            left = doing.session.execute(text("select extract(epoch from :until - now())"), {"until": asked.until})
-            for_s = float(left.scalar_one())
-            if for_s <= 0:
-                raise ProblemError(422, "invalid_request", f"until: {asked.until.isoformat()} is over already")
         warning = doubt(doing.session.connection(), model)
-        doing.operator(caller).pause(model, reason=asked.reason, for_s=for_s)
+        try:
+            doing.operator(caller).pause(model, reason=asked.reason, until=asked.until)
+        except ValueError as error:
+            raise ProblemError(422, "invalid_request", f"until: {error}") from None
         return shapes.Paused(model=model, reason=asked.reason, until=asked.until, warning=warning)
 
     return doing.once(caller, asked.model_dump_json(), do)

@@ -1,5 +1,7 @@
 """Celery's doors: its tasks, which hand their ids to the stage behind and wait, and its life's signals."""
 
+import logging
+import os
 from datetime import datetime
 from typing import Any
 
@@ -31,6 +33,8 @@ from worker.app import (
     app,
 )
 from worker.wiring import built, wiring
+
+log = logging.getLogger(__name__)
 
 
 @app.task(name=RUN)
@@ -132,6 +136,11 @@ def tally() -> None:
 @worker_ready.connect
 def on_ready(sender: Any, **_: Any) -> None:
     queues = [queue.name for queue in sender.task_consumer.queues]
+    try:
+        wiring()
+    except Exception as error:  # noqa: BLE001 - Celery would log it, and take messages that come to nothing
+        log.critical("cannot start: %s: %s", type(error).__name__, error)
+        os._exit(1)
     wiring().watchdog.start(queues)
     wiring().pulse.start(sender.hostname, queues, sender.pool.limit)
 

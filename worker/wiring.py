@@ -228,6 +228,7 @@ async def build(
     queue.
     """
     url = config.require_database_url()
+    storage = Storage.open(config.outputs)  # first, for it may refuse: nothing runs yet
     engine = make_engine(url, brief=True)
     publisher = Publisher(send, config.message_size)
     writer = Writer(
@@ -250,7 +251,7 @@ async def build(
             formats=PostgresFormats(engine, config.api_base_url),
             probe_s=config.probe_s,
         ),
-        storage=Storage.open(config.outputs),
+        storage=storage,
         policy=policy_of(config.on_unknown),
         price=price_of,
         poll_rules=PollRules(first_s=config.poll_first_s, max_s=config.poll_max_s, stalled_s=config.stalled_s),

@@ -109,3 +109,10 @@ def test_a_full_disk_stops_calls_says_so_and_goes_on_when_there_is_room(fleet: F
     fleet.launch("worker")
     fleet.wait_until_ended()
     assert fleet.audit() == []
+
+
+def test_a_worker_that_cannot_begin_says_why_and_ends(fleet: Fleet) -> None:
+    """It would take messages, and drop them."""
+    fleet.launch("worker", MEDIAJOBS_OUTPUTS_URL="file:///dev/null/outputs")
+    assert fleet.running.pop("worker").wait(timeout=60) == 1
+    assert "cannot start: " in fleet.logs()

@@ -124,7 +124,7 @@ RETRY = text(f"""
         state = p.target,
         fence = j.fence + 1,
         attempt = case when p.target = 'queued' then 0 else j.attempt end,
-        crashes = 0, polls = 0, fetches = 0, cancel_requested = false, keep_result = false,
+        crashes = 0, polls = 0, fetches = 0, gone = 0, cancel_requested = false, keep_result = false,
         asked_again = false, worker = null,
         remote_id = case when p.target = 'queued' then null else j.remote_id end,
         paid_attempt = case when p.target = 'queued' then null else j.paid_attempt end,

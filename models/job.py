@@ -109,6 +109,8 @@ class Job(Base):
     doubted_at: Mapped[datetime | None]
     next_fetch_at: Mapped[datetime | None]
     fetches: Mapped[zero]
+    #: Fetches of its result's URL, as it is now, in which the file was amiss.
+    gone: Mapped[zero]
     #: When the result's URLs are believed to die: what dies first is fetched first.
     result_expires_at: Mapped[datetime | None]
     #: The result's URL was dead, and the provider was asked for the result once more.

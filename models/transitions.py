@@ -78,6 +78,8 @@ class Fetch:
     args: dict[str, Any]
     number: int
     fetches: int
+    #: Those of them in which it was the file that was amiss.
+    gone: int
     #: Workers that died with it.
     crashes: int
     remote_id: str | None
@@ -142,6 +144,8 @@ class Move:
     #: This step adds a charge that nobody can be sure of.
     possibly_charged: bool = False
     crashed: bool = False
+    #: The file was amiss, not the way to it.
+    gone: bool = False
     #: It waits on, but its slot goes to others.
     frees_slot: bool = False
     #: It waits on, although the provider knows nothing of it.
@@ -171,6 +175,7 @@ class Moved:
     """
 
     job_id: int
+    fence: int
     state: JobState
     kind: str
     model: str
@@ -346,12 +351,12 @@ CLAIM_FETCHES = text("""
         ) o
         where j.id = o.id
         returning j.id, j.fence, j.batch_id, j.kind, j.model, j.args,
-            coalesce(j.paid_attempt, j.requests) as number, j.fetches, j.crashes, j.remote_id, j.asked_again,
-            j.parent_id,
-            cast(extract(epoch from coalesce(j.result_expires_at, 'infinity') - now()) as float8) as expires_in_s
+            coalesce(j.paid_attempt, j.requests) as number, j.fetches, j.gone, j.crashes, j.remote_id,
+            j.asked_again, j.parent_id,
+            coalesce(cast(extract(epoch from j.result_expires_at - now()) as float8), 'infinity') as expires_in_s
     )
-    select c.id as job_id, c.fence, c.batch_id, c.kind, c.model, c.args, c.number, c.fetches, c.crashes, c.remote_id,
-        c.asked_again, c.expires_in_s, c.parent_id, a.answer
+    select c.id as job_id, c.fence, c.batch_id, c.kind, c.model, c.args, c.number, c.fetches, c.gone, c.crashes,
+        c.remote_id, c.asked_again, c.expires_in_s, c.parent_id, a.answer
     from claimed c join attempts a on a.job_id = c.id and a.number = c.number
 """)  # fmt: skip
 
@@ -373,10 +378,10 @@ SETTLE = text(f"""
             cast(:delay_s as float8[]), cast(:give_back as boolean[]), cast(:remote_id as text[]),
             cast(:next_request_id as text[]), cast(:error_code as text[]), cast(:error_message as text[]),
             cast(:cost as numeric[]), cast(:possibly_charged as boolean[]), cast(:crashed as boolean[]),
-            cast(:unknown as boolean[]), cast(:frees_slot as boolean[]), cast(:doubted as boolean[]),
-            cast(:expires_s as float8[])
+            cast(:gone as boolean[]), cast(:unknown as boolean[]), cast(:frees_slot as boolean[]),
+            cast(:doubted as boolean[]), cast(:expires_s as float8[])
         ) as m (id, fence, source, wanted, delay_s, give_back, remote_id, next_request_id, error_code,
-            error_message, cost, possibly_charged, crashed, unknown, frees_slot, doubted, expires_s)
+            error_message, cost, possibly_charged, crashed, gone, unknown, frees_slot, doubted, expires_s)
     ), before as (
         select m.*, j.holds_slot, j.reserved, l.slot_scope,
             l.probes or exists (select from limits a where a.model = :account and a.probes) as probing,
@@ -423,11 +428,12 @@ SETTLE = text(f"""
         -- Back to the provider: the result's URL was dead. Fetches are counted anew for the new one.
         asked_again = j.asked_again or m.source = 'storing' and m.target = 'waiting',
         fetches = case when m.source = 'storing' and m.target = 'waiting' then 0 else j.fetches end,
+        gone = case when m.source = 'storing' and m.target = 'waiting' then 0 else j.gone + cast(m.gone as int) end,
         finished_at = case when m.target in ({", ".join(f"'{each}'" for each in sorted(FINAL))}) then now() end
     from before m
     where j.id = m.id and j.fence = m.fence
-    returning j.id as job_id, j.state, j.kind, j.model, m.holds_slot and not j.holds_slot as freed, j.batch_id,
-        case when {BUDGETED} then m.reserved else 0 end as released, j.parent_id, m.probing
+    returning j.id as job_id, j.fence, j.state, j.kind, j.model, m.holds_slot and not j.holds_slot as freed,
+        j.batch_id, case when {BUDGETED} then m.reserved else 0 end as released, j.parent_id, m.probing
 """)
 # Recordings before their pieces, as their ids are: who ends a piece asks then whether it was the last.
 LOCK_FAMILY = text("select from jobs where id = any(cast(:ids as bigint[])) order by id for update")
@@ -479,24 +485,24 @@ ADD_OUTPUTS = text("""
 def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[Spent]]:
     """Make these steps, close their attempts, add their outputs; returns the steps that the fence allowed, and costs.
 
-    No job may stand in `moves` twice. What a stale step brings that was paid for is kept with
+    No claim may stand in `moves` twice. What a stale step brings that was paid for is kept with
     its attempt, and marked for `adopt`.
     """
     if parents := {move.parent_id for move in moves if move.parent_id}:
         conn.execute(LOCK_FAMILY, {"ids": [*parents, *(move.job_id for move in moves)]})
     values = rows_of(
         moves, "job_id", "fence", "source.value", "target.value", "delay_s", "give_back", "remote_id",
-        "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed", "unknown",
-        "frees_slot", "doubted", "expires_s",
+        "next_request_id", "error_code", "error_message", "cost", "possibly_charged", "crashed", "gone",
+        "unknown", "frees_slot", "doubted", "expires_s",
     )  # fmt: skip
     # psycopg sends our enum as a Postgres one, and no array of mixed numbers.
     values["delay_s"] = list(map(float, values["delay_s"]))
     values |= {"source": values.pop("source.value"), "target": values.pop("target.value")}
     moved = [as_moved(row, probing=row.probing) for row in conn.execute(SETTLE, {**values, "account": ACCOUNT})]
-    made = {each.job_id for each in moved}
+    made = {(each.job_id, each.fence) for each in moved}
     spent: list[Spent] = []
     # Of what is stale, only an answer to the call itself: what an old poll heard, a newer one hears too.
-    closing = [each for each in moves if each.job_id in made or each.source is JobState.RUNNING]
+    closing = [each for each in moves if (each.job_id, each.fence) in made or each.source is JobState.RUNNING]
     if ends := [(move.job_id, move.attempt_end) for move in closing if move.attempt_end]:
         values = rows_of(
             [end for _, end in ends], "number", "outcome", "http_status", "error_code", "error_message",
@@ -504,11 +510,11 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
         )  # fmt: skip
         values["job_id"] = [job_id for job_id, _ in ends]
         spent = [Spent(*row) for row in conn.execute(END_ATTEMPTS, values) if row.amount]
-    if stale := [each for each in closing if each.job_id not in made and each.attempt_end]:
+    if stale := [each for each in closing if (each.job_id, each.fence) not in made and each.attempt_end]:
         note_late(conn, stale)
     # A recording of which a piece failed has what there is.
-    ended = {each.job_id for each in moved if each.state in (JobState.SUCCEEDED, JobState.FAILED)}
-    if outputs := [(m.job_id, each) for m in moves if m.job_id in ended for each in m.outputs]:
+    ended = {(each.job_id, each.fence) for each in moved if each.state in (JobState.SUCCEEDED, JobState.FAILED)}
+    if outputs := [(m.job_id, each) for m in moves if (m.job_id, m.fence) in ended for each in m.outputs]:
         values = rows_of(
             [output for _, output in outputs], "index", "role", "location", "mime", "bytes", "sha256", "text"
         )
@@ -518,8 +524,8 @@ def settle(conn: Connection, moves: Sequence[Move]) -> tuple[list[Moved], list[S
 
 def as_moved(row: Any, *, probing: bool = True) -> Moved:
     return Moved(
-        row.job_id, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released, row.parent_id,
-        probing,
+        row.job_id, row.fence, JobState(row.state), row.kind, row.model, row.freed, row.batch_id, row.released,
+        row.parent_id, probing,
     )  # fmt: skip
 
 
@@ -581,8 +587,8 @@ ADOPT = text("""
         next_poll_at = case when l.remote_id is not null then now() end,
         next_fetch_at = case when l.remote_id is null then now() end
     from late l where j.id = l.job_id
-    returning j.id as job_id, j.state, j.kind, j.model, l.holds_slot and not l.keeps_slot as freed, j.batch_id,
-        l.reserved as released, j.parent_id
+    returning j.id as job_id, j.fence, j.state, j.kind, j.model, l.holds_slot and not l.keeps_slot as freed,
+        j.batch_id, l.reserved as released, j.parent_id
 """)
 
 
@@ -615,14 +621,15 @@ HEARTBEAT = text("""
         next_fetch_at = case when j.state = 'storing' then now() + :lease_s * interval '1 second' end
     from unnest(cast(:job_ids as bigint[]), cast(:fences as bigint[])) as h (id, fence)
     where j.id = h.id and j.fence = h.fence and j.state in ('running', 'waiting', 'storing')
+    returning j.id, j.fence
 """)
 
 
-def heartbeat(conn: Connection, held: Sequence[tuple[int, int]], *, lease_s: float) -> None:
-    """Renew the leases of the (id, fence) pairs that a process has in hand."""
+def heartbeat(conn: Connection, held: Sequence[tuple[int, int]], *, lease_s: float) -> list[tuple[int, int]]:
+    """Renew the leases of the (id, fence) pairs that a process has in hand; returns those that are still its own."""
     values = {
         "job_ids": [each[0] for each in held],
         "fences": [each[1] for each in held],
         "lease_s": lease_s,
     }
-    conn.execute(HEARTBEAT, values)
+    return [(row.id, row.fence) for row in conn.execute(HEARTBEAT, values)]

@@ -74,8 +74,8 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Finished:
-    #: Jobs whose step was made; the others belong to a later claim.
-    moved: frozenset[int]
+    #: The (job id, fence) pairs whose step was made; the others belong to a later claim.
+    moved: frozenset[tuple[int, int]]
     hints: Hints
 
 
@@ -104,7 +104,7 @@ def finish(conn: Connection, outcomes: Sequence[Outcome], *, lease_s: float, tak
         for each in [*moved, *adopted]
         if each.state is JobState.STORING and each.job_id in due
     ]
-    return Finished(frozenset(each.job_id for each in moved), gather(pairs))
+    return Finished(frozenset((each.job_id, each.fence) for each in moved), gather(pairs))
 
 
 def take_in_late(conn: Connection, *, lease_s: float) -> Hints:

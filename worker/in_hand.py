@@ -22,9 +22,8 @@ class InHand:
     lease_s: float
     #: The process is about to end: nothing more is claimed.
     stopping: bool = False
-    #: When the last heartbeat was asked for that is written by now.
-    _kept_at: float = -math.inf
-    _held: set[tuple[int, int]] = field(default_factory=set)
+    #: (job id, fence) → when the last heartbeat was asked for that has renewed it.
+    _held: dict[tuple[int, int], float] = field(default_factory=dict)
     _cuttable: "set[asyncio.Task[Any]]" = field(default_factory=set)
 
     def __len__(self) -> int:
@@ -33,15 +32,16 @@ class InHand:
     @contextmanager
     def holding(self, job_id: int, fence: int) -> Iterator[None]:
         """Ends before the outcome is handed to the writer: a heartbeat after it would put off the job's next step."""
-        self._held.add((job_id, fence))
+        self._held[job_id, fence] = -math.inf
         try:
             yield
         finally:
-            self._held.discard((job_id, fence))
+            self._held.pop((job_id, fence), None)
 
-    def lapsed(self, claimed_at: float) -> bool:
+    def lapsed(self, job_id: int, fence: int, claimed_at: float) -> bool:
         """Whether a claim that was asked for then (`time.monotonic`) may be another's by now: all stood still."""
-        return time.monotonic() - max(claimed_at, self._kept_at) > self.lease_s
+        kept_at = self._held.get((job_id, fence), -math.inf)
+        return time.monotonic() - max(claimed_at, kept_at) > self.lease_s
 
     @contextmanager
     def cuttable(self) -> Iterator[None]:
@@ -71,5 +71,6 @@ class InHand:
             await asyncio.sleep(self.lease_s / 3)
             if self._held:
                 asked_at = time.monotonic()
-                await self.writer.heartbeat(sorted(self._held))
-                self._kept_at = asked_at
+                for claim in await self.writer.heartbeat(sorted(self._held)):
+                    if claim in self._held:
+                        self._held[claim] = asked_at

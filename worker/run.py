@@ -82,8 +82,10 @@ async def ask(claim: Claim, desk: Desk, claimed_at: float) -> Outcome:
     try:
         with desk.in_hand.cuttable():
             failpoint("run.sending")
-            if desk.in_hand.lapsed(claimed_at):
+            if desk.in_hand.lapsed(claim.job_id, claim.fence, claimed_at):
                 return verdict.given_back(claim, "the claim was over before it was sent")
+            if desk.in_hand.stopping:  # it was claimed before, and `cut_off` may be over
+                return verdict.given_back(claim, "the worker stopped before it was sent")
             said = Said(claim, desk) if request.stream else None
             answer = await desk.client.send(request, on_text=said.more if said else None)
             failpoint("run.answered")

@@ -7,6 +7,8 @@ import random
 from collections.abc import AsyncIterator, Sequence
 from typing import Any
 
+from sqlalchemy.exc import SQLAlchemyError
+
 from models.recordings import PIECES
 from models.transitions import Fetch, StoredOutput
 from provider.client import DownloadError
@@ -53,6 +55,9 @@ async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
         result = await found_in(fetch, desk)
     except (UnreadableAnswerError, ValueError) as error:
         return verdict.nothing_to_store(fetch, str(error))
+    except SQLAlchemyError as error:  # a recording's pieces: they are there, and can be read again
+        said = f"cannot read the pieces: {type(getattr(error, 'orig', None) or error).__name__}"
+        return verdict.not_stored(fetch, "database", said, gone=False, **rules)
     if not isinstance(result, Outputs) or not result.outputs:
         return verdict.nothing_to_store(fetch, "the answer names no output")
     try:

@@ -415,10 +415,12 @@ def not_stored(fetch: Fetch, code: str, message: str, *, gone: bool, max_gone: i
     `gone`: it is the file that is amiss, not the way to it or the store. When it is so for `max_gone`
     tries, or when its URL must have died meanwhile, the provider is asked for the result once more.
     """
-    if fetch.expires_in_s > 0 and not (gone and fetch.fetches >= max_gone):
+    if fetch.expires_in_s > 0 and not (gone and fetch.gone + 1 >= max_gone):
         # Never at once: a result's URL may answer 404 for a moment after the answer that names it.
         delay_s = FETCH_BASE_S / 2 + backoff_s(fetch.fetches, base_s=FETCH_BASE_S, cap_s=FETCH_CAP_S, chance=chance)
-        return Outcome(from_storing(fetch, JobState.STORING, delay_s=delay_s, error_code=code, error_message=message))
+        return Outcome(
+            from_storing(fetch, JobState.STORING, delay_s=delay_s, gone=gone, error_code=code, error_message=message)
+        )
     if fetch.remote_id is not None and not fetch.asked_again:
         again = f"{message}; the result is asked for again"
         return Outcome(from_storing(fetch, JobState.WAITING, error_code=code, error_message=again))

@@ -116,8 +116,10 @@ class Writer:
         """Show what a job's stream brought so far; nobody waits for it."""
         self._queue.put((Say(job_id, fence, text), Future()))
 
-    async def heartbeat(self, held: Sequence[tuple[int, int]]) -> None:
-        await self._hand_over(Beat(held))
+    async def heartbeat(self, held: Sequence[tuple[int, int]]) -> list[tuple[int, int]]:
+        """Renew these leases; returns those that are still this process's."""
+        kept: list[tuple[int, int]] = await self._hand_over(Beat(held))
+        return kept
 
     async def _hand_over(self, write: Write) -> Any:
         future: Future[Any] = Future()
@@ -210,10 +212,11 @@ class Writer:
 
     def _transact(self, conn: Connection, writes: Sequence[Write]) -> tuple[list[Any], Hints]:
         hints: Hints = {}
-        moved: frozenset[int] = frozenset()
+        moved: frozenset[tuple[int, int]] = frozenset()
         # First: what was held when they were asked for may have its outcome in this very group.
-        for beat in (write for write in writes if isinstance(write, Beat)):
-            transitions.heartbeat(conn, beat.held, lease_s=self.lease_s)
+        kept = [
+            transitions.heartbeat(conn, write.held, lease_s=self.lease_s) for write in writes if isinstance(write, Beat)
+        ]
         if says := {write.job_id: (write.fence, write.text) for write in writes if isinstance(write, Say)}:
             transitions.say(conn, [(job_id, *said) for job_id, said in says.items()])
         following: list[Claim] = []
@@ -228,16 +231,19 @@ class Writer:
         for write in writes:
             match write:
                 case Outcome(move):
-                    results.append(move.job_id in moved)
+                    results.append((move.job_id, move.fence) in moved)
                 case GoOn(outcome):
-                    results.append((outcome.move.job_id in moved, following.pop() if following else None))
+                    made = (outcome.move.job_id, outcome.move.fence) in moved
+                    results.append((made, following.pop() if following else None))
                 case Take(job_ids):
                     # `pop`: where two messages name one job, one of them has it.
                     results.append([taken.pop(job_id) for job_id in job_ids if job_id in taken])
                 case TakeFetches(most):
                     results.append(fetches[:most])
                     del fetches[:most]
-                case Beat() | Say():
+                case Beat():
+                    results.append(kept.pop(0))
+                case Say():
                     results.append(None)
         return results, hints
 

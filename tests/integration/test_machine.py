@@ -207,7 +207,7 @@ class Machine(RuleBasedStateMachine):
         with self.engine.begin() as conn:
             conn.execute(NOW)
             made = finish(conn, [outcome], lease_s=30, taker=taker).moved
-        assert made == ({outcome.move.job_id} if live else set())
+        assert made == ({(outcome.move.job_id, outcome.move.fence)} if live else set())
         assert len(taker.claims) <= most
         if not live:
             self.jobs.adopt()

@@ -53,7 +53,7 @@ def cut(engine: Engine, *pieces: NewPiece) -> int:
     """A recording that was cut into these; returns its id."""
     job = recording(engine)
     [claimed] = claim(engine, dispatch(engine, CUT))
-    assert write(engine, verdict.cut(claimed, pieces, b"{}")).moved == {job}
+    assert write(engine, verdict.cut(claimed, pieces, b"{}")).moved == {(job, claimed.fence)}
     return job
 
 

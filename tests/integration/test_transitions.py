@@ -45,7 +45,7 @@ def claim(engine: Engine, job_ids: Sequence[int], *, lease_s: float = 30) -> lis
 
 def settle(engine: Engine, *moves: Move) -> set[int]:
     with engine.begin() as conn:
-        return set(finish(conn, [Outcome(move) for move in moves], lease_s=5).moved)
+        return {job_id for job_id, _ in finish(conn, [Outcome(move) for move in moves], lease_s=5).moved}
 
 
 def ended(engine: Engine, claimed: Claim, target: JobState, **changes: object) -> Move:
@@ -120,6 +120,33 @@ def test_a_later_step_does_not_tell_the_error_before_it(engine: Engine) -> None:
         ("dispatched", None, None), ("running", None, "claimed by w"), ("queued", "1302", "too many at once"),
         ("dispatched", None, None), ("running", None, "claimed by w"), ("storing", None, None),
     ]  # fmt: skip
+
+
+def test_two_outcomes_of_one_job_in_one_group(engine: Engine) -> None:
+    """A process that stood still has its job again, and writes what came of both claims at once."""
+    enqueue(engine, 1)
+    [old] = claim(engine, dispatch(engine), lease_s=-1)
+    settle(engine, ended(engine, old, JobState.QUEUED, next_request_id=old.request_id))
+    [new] = claim(engine, [old.job_id])
+    paid = [
+        ended(engine, each, JobState.STORING, cost=Decimal("0.01"), attempt_end=AttemptEnd(
+            number=each.number, outcome="answered", http_status=200, answer=b"paid", cost=Decimal("0.01")
+        ))
+        for each in (old, new)
+    ]  # fmt: skip
+    with engine.begin() as conn:
+        assert finish(conn, [Outcome(move) for move in paid], lease_s=5).moved == {(new.job_id, new.fence)}
+    assert value(engine, "select cost from jobs") == Decimal("0.02")
+    assert value(engine, "select array_agg(late order by number) from attempts") == [True, False]
+
+
+def test_a_heartbeat_says_which_claims_are_still_its_own(engine: Engine) -> None:
+    enqueue(engine, 2)
+    one, other = claim(engine, dispatch(engine))
+    settle(engine, ended(engine, other, JobState.QUEUED))
+    with engine.begin() as conn:
+        held = [(one.job_id, one.fence), (other.job_id, other.fence)]
+        assert transitions.heartbeat(conn, held, lease_s=30) == held[:1]
 
 
 def test_several_dispatchers_never_overshoot(engine: Engine) -> None:
@@ -252,7 +279,7 @@ def test_success_needs_its_outputs_in_the_same_commit(engine: Engine) -> None:
                     outputs=(output,))  # fmt: skip
         stale = Move(job_id=fetch.job_id, fence=fetch.fence - 1, source=JobState.STORING, target=JobState.FAILED)
         assert finish(conn, [Outcome(stale)], lease_s=5).moved == frozenset()
-        assert finish(conn, [Outcome(done)], lease_s=5).moved == {claimed.job_id}
+        assert finish(conn, [Outcome(done)], lease_s=5).moved == {(claimed.job_id, fetch.fence)}
     assert value(engine, "select location from outputs") == "a.png"
     assert value(engine, "select finished_at is not null from jobs") is True
 

@@ -1,14 +1,18 @@
 """The thread that writes for a whole process, in groups."""
 
 import asyncio
+import time
+from functools import partial
 
 from sqlalchemy import Engine, text
 
 from models.state import JobState
 from models.transitions import AttemptEnd, Claim, Move
 from tests.integration.test_transitions import claim, dispatch, enqueue
+from tests.support.stack import wait_until
 from worker.finish import Outcome
 from worker.hints import Publisher
+from worker.in_hand import InHand
 from worker.writer import Writer
 
 
@@ -46,6 +50,33 @@ def test_a_heartbeat_puts_off_no_download(engine: Engine) -> None:
         writer.stop()
     with engine.connect() as conn:
         assert conn.execute(text("select next_fetch_at <= now() from jobs")).scalar_one()
+
+
+def test_a_claim_that_was_lost_is_not_kept_by_the_heartbeat_of_the_others(engine: Engine) -> None:
+    """A process that stood still wakes up, and what it was about to send is another's by now."""
+    enqueue(engine, 2)
+    own, lost = claim(engine, dispatch(engine))
+    lease_s = 0.6
+    writer = Writer(engine, Publisher(lambda *_: None, 32), "w", lease_s=lease_s, hint_lease_s=30)
+    in_hand = InHand(writer, lease_s)
+    long_ago = time.monotonic() - 10 * lease_s
+
+    async def wake() -> bool:
+        with in_hand.holding(own.job_id, own.fence), in_hand.holding(lost.job_id, lost.fence):
+            assert in_hand.lapsed(own.job_id, own.fence, long_ago)
+            keeping = asyncio.create_task(in_hand.keep())
+            kept = partial(in_hand.lapsed, own.job_id, own.fence, long_ago)
+            await asyncio.to_thread(wait_until, lambda: not kept(), what="a heartbeat")
+            keeping.cancel()
+            return in_hand.lapsed(lost.job_id, lost.fence, long_ago)
+
+    with engine.begin() as conn:
+        conn.execute(text("update jobs set fence = fence + 1 where id = :id"), {"id": lost.job_id})
+    writer.start()
+    try:
+        assert asyncio.run(wake())
+    finally:
+        writer.stop()
 
 
 def test_a_freed_slot_goes_on_in_the_same_commit_without_a_message(engine: Engine) -> None:

@@ -245,7 +245,7 @@ def test_a_crash_is_an_unknown_outcome_and_the_last_one_sets_the_job_aside() -> 
 def fetch(fetches: int = 1, **changes: Any) -> Fetch:
     known: dict[str, Any] = {
         "job_id": 1, "fence": 3, "kind": "image", "model": "m", "args": {}, "number": 1, "crashes": 0,
-        "remote_id": None, "answer": b"", "asked_again": False, "expires_in_s": 3600.0,
+        "gone": 0, "remote_id": None, "answer": b"", "asked_again": False, "expires_in_s": 3600.0,
         "batch_id": None, "parent_id": None,
     }  # fmt: skip
     return Fetch(fetches=fetches, **{**known, **changes})
@@ -255,9 +255,10 @@ def fetch(fetches: int = 1, **changes: Any) -> Fetch:
 DOWNLOADS: dict[str, tuple[Fetch, bool, JobState, str]] = {
     "not there yet": (fetch(1), True, S.STORING, "download_failed"),
     "the way is amiss, for long": (fetch(500), False, S.STORING, "download_failed"),
-    "dead, of a call": (fetch(MAX_GONE), True, S.FAILED, "output_lost"),
-    "dead, of a task": (fetch(MAX_GONE, remote_id="t"), True, S.WAITING, "download_failed"),
-    "dead, asked again": (fetch(MAX_GONE, remote_id="t", asked_again=True), True, S.FAILED, "output_lost"),
+    "not there, after an outage": (fetch(500), True, S.STORING, "download_failed"),
+    "dead, of a call": (fetch(gone=MAX_GONE - 1), True, S.FAILED, "output_lost"),
+    "dead, of a task": (fetch(gone=MAX_GONE - 1, remote_id="t"), True, S.WAITING, "download_failed"),
+    "dead, asked again": (fetch(gone=MAX_GONE - 1, remote_id="t", asked_again=True), True, S.FAILED, "output_lost"),
     "expired": (fetch(3, expires_in_s=-1.0), False, S.FAILED, "output_lost"),
     "expired, of a task": (fetch(3, remote_id="t", expires_in_s=-1.0), False, S.WAITING, "download_failed"),
 }
@@ -270,6 +271,7 @@ def test_a_download_is_tried_again_and_the_result_asked_for_once(
     move = verdict.not_stored(fetched, "download_failed", "404", gone=gone, max_gone=MAX_GONE, chance=0.0).move
     assert (move.target, move.error_code) == (state, code)
     assert move.delay_s > 0 or state is not S.STORING
+    assert move.gone == (gone and state is S.STORING)
 
 
 def test_a_store_that_takes_nothing_stops_new_calls() -> None:

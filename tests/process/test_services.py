@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -18,6 +19,7 @@ import pytest
 from sandbox.postgres import EmbeddedPostgres
 from sandbox.valkey import free_port
 from tests.support.stack import MEDIAJOBS, wait_until
+from worker.settings import Settings
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,6 +45,13 @@ def yaml_of(text: str) -> dict[str, Any]:
     read = subprocess.run(["/usr/bin/python3", "-c", script], input=text, capture_output=True, text=True, check=True)
     found: dict[str, Any] = json.loads(read.stdout)
     return found
+
+
+def test_every_setting_gets_into_the_containers() -> None:
+    """One that stands in the .env, and does nothing, is found out late."""
+    passed = set(re.findall(r"^ +MEDIAJOBS_([A-Z_]+):", (ROOT / "docker-compose.yml").read_text(), re.MULTILINE))
+    inside = {"DATA_DIR", "WEB_PORT"}  # places in the container, which the file itself maps
+    assert {name.upper() for name in Settings.model_fields} - inside == passed
 
 
 def test_all_parts_are_there(compose: dict[str, Any]) -> None:

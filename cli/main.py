@@ -107,7 +107,11 @@ def in_words(error: Exception) -> tuple[int, str] | None:
         case NoServicesError():
             return UNREACHABLE, str(error)
         case OperationalError():
+            from cli.options import is_away  # noqa: PLC0415
+
             reason = str(error.orig).strip().splitlines()[0]
+            if not is_away(error):
+                return FAILED, f"the database says: {reason}; nothing was changed"
             return UNREACHABLE, f"cannot reach the database: {reason}; is `mediajobs up` running?"
         case BrokerError() | redis.exceptions.ConnectionError():
             from worker.doctor import place  # noqa: PLC0415 - it brings the HTTP client

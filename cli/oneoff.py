@@ -40,6 +40,9 @@ def run(kind: str, inputs: Sequence[dict[str, Any]]) -> None:
                     field, message = explain(each)
                     click.echo(f"mediajobs: {field}: {message}", err=True)
                 sys.exit(WRONG_USE)
+            except ValueError as error:  # it begins with the field's name
+                click.echo(f"mediajobs: {error}", err=True)
+                sys.exit(WRONG_USE)
         database.commit()
         wait(database, job_ids)
         good = [tell(database, job_id) for job_id in job_ids]

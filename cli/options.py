@@ -52,6 +52,13 @@ def session() -> Iterator[Session]:
         engine.dispose()
 
 
+def is_away(error: OperationalError) -> bool:
+    """Whether the database cannot be reached, rather than that it could not do what was asked."""
+    state = getattr(error.orig, "sqlstate", None)
+    # Class 08: connection; 57P: starting up, shutting down; 53300: too many connections.
+    return state is None or state.startswith(("08", "57P", "53300"))
+
+
 def look(opened: Session, read: Callable[[Session], T]) -> T:
     """What `read` finds, in a snapshot of its own. Postgres may be away for half a minute, as when it starts again.
 
@@ -62,13 +69,13 @@ def look(opened: Session, read: Callable[[Session], T]) -> T:
         try:
             found = read(opened)
             opened.rollback()
-        except OperationalError:
+        except OperationalError as error:
             opened.rollback()
+            if not is_away(error) or tries >= AWAY_S:
+                raise
             if tries == 0:
                 click.echo("the database does not answer, trying again", err=True)
             tries += 1
-            if tries > AWAY_S:
-                raise
             time.sleep(1)
         else:
             return found

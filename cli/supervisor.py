@@ -124,7 +124,10 @@ class Supervisor:
             if isinstance(kept.service, Child):
                 kept.service.ask_to_stop()
         for name in reversed(list(self._kept)):
-            self._kept.pop(name).service.stop()
+            try:
+                self._kept.pop(name).service.stop()
+            except Exception as error:  # noqa: BLE001 - those before it, Postgres the first, are to end in order all the same
+                self.say(f"{name} did not stop in order: {error}")
 
     def kill(self) -> None:
         """End the children at once."""

@@ -225,12 +225,12 @@ def prepare(database_url: str) -> None:
 
 
 def remembered_port(file: Path, wanted: int) -> int:
-    """The port of last time, if it is free: the stand-in's URLs of unfinished results lead there."""
+    """The port of last time, if it is free, whatever is wanted: URLs of unfinished results lead there."""
     try:
         last = int(file.read_text())
     except (OSError, ValueError):
         last = 0
-    port = free_port(wanted or last)
+    port = free_port(last or wanted)
     file.write_text(str(port))
     return port
 

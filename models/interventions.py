@@ -1,4 +1,4 @@
-"""The SQL behind what an operator does to jobs. With `transitions` and `pipelines`, all that changes a state.
+"""The SQL behind what an operator does to jobs.
 
 Each raises the fence of what it stops, so that a worker's later write changes nothing.
 """

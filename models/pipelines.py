@@ -1,4 +1,4 @@
-"""The SQL of jobs that come after others. With `transitions` and `interventions`, all there is that changes a state.
+"""The SQL of jobs that come after others.
 
 A job that waits for others is `queued`, its `blocked_by` is their number, and no look for ready jobs sees it. Whoever
 ends one of them goes on here, in the same transaction. Locks go from jobs that may run to those that wait.

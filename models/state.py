@@ -17,8 +17,6 @@ class JobState(StrEnum):
 
 S = JobState
 FINAL = frozenset({S.SUCCEEDED, S.FAILED, S.CANCELLED})
-#: In these a job has one of its model's slots; while waiting, only where the limit says so.
-IN_SLOT = frozenset({S.DISPATCHED, S.RUNNING})
 
 LEGAL: dict[JobState, frozenset[JobState]] = {
     # To waiting and storing without a run: a paid answer came late, when its claim was over.

@@ -1,4 +1,6 @@
-"""The SQL that changes a job's state as its work goes on; `interventions` and `pipelines` have the rest.
+"""The SQL that changes a job's state as its work goes on. `interventions`, `pipelines`, `recordings` have the rest.
+
+Each statement keeps to `state.LEGAL`; `doctor --audit` holds every step that was made against it.
 
 Every write names the job and the fence of the claim that makes it: a later claim's
 fence is higher, so that an older write changes nothing. All times are the database's.

@@ -281,8 +281,8 @@ class Client:
                 response = await self._http.handle_async_request(request)
                 if not response.has_redirect_location:
                     return response
-                url = str(request.url.join(response.headers["location"]))
                 await response.aclose()
+                url = str(request.url.join(response.headers["location"]))
             except TRANSPORT_ERRORS as error:
                 raise broken_off(error) from None
         raise DownloadError(f"the result's URL redirects more than {MAX_REDIRECTS} times")

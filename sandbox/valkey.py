@@ -13,6 +13,7 @@ import redis
 from sandbox.child import die_with_parent
 
 START_TIMEOUT_S = 20.0
+STOP_TIMEOUT_S = 5.0
 
 
 class ValkeyError(Exception):
@@ -101,7 +102,11 @@ class EmbeddedValkey:
     def stop(self) -> None:
         if self._process and self._process.poll() is None:
             self._process.terminate()
-            self._process.wait(timeout=START_TIMEOUT_S)
+            try:
+                self._process.wait(timeout=STOP_TIMEOUT_S)
+            except subprocess.TimeoutExpired:  # it keeps nothing that is missed
+                self._process.kill()
+                self._process.wait()
         self._process = None
 
     def alive(self) -> bool:

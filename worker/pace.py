@@ -54,11 +54,6 @@ def borne(pace: Pace, quiet_s: float) -> Pace:
     return replace(pace, level=pace.refused)  # perhaps the limit has grown
 
 
-def within(pace: Pace, ceiling: int) -> Pace:
-    """The pace under another ceiling."""
-    return replace(pace, ceiling=ceiling, level=min(pace.level, ceiling), good=None, refused=None, patience=0)
-
-
 def allowance(per_minute: int | None, since_s: float, wanted: int) -> tuple[int, float]:
     """How many calls may go now by a rate, and how far `rate_at` moves on: (calls, seconds from now).
 

@@ -112,6 +112,9 @@ def test_one_off_jobs(stack: Stack) -> None:
     assert stack.run("transcribe", "a.wav").splitlines()[0] == "delta ivory"
     assert "cannot be read: No such file" in stack.run("transcribe", "none.wav", code=2)
     assert "size: 1x1 is not offered" in stack.run("image", "x", "--size", "1x1", code=2)
+    assert "image_url: takes 'output', but the row comes after none" in stack.run(
+        "video", "x", "--image-url", "{{ output }}", code=2
+    )
     assert "failed: 1214: Invalid parameter" in stack.run("image", "x [[fault:bad_parameter]]", code=1)
 
 

@@ -26,7 +26,7 @@ def test_the_token_is_nowhere(folder: Path, style: str) -> None:
                     MEDIAJOBS_LOG_FORMAT=form)  # fmt: skip
         stack.environment |= {"MEDIAJOBS_API_BASE_URL": base, "MEDIAJOBS_API_TOKEN": TOKEN}
         rows = "".join(f"a picture [[fault:{fault}]]\n" for fault in FAULTS)
-        (folder / "images.csv").write_text(f"prompt\na picture of {TOKEN}?\n{rows}".replace(TOKEN, "a token"))
+        (folder / "images.csv").write_text(f"prompt\na picture\n{rows}")
         said = [stack.run("submit", "images.csv", "--kind", "image", "--batch", "b")]
         said.append(stack.run("image", "refused [[fault:bad_parameter]]", code=1))
         stand_in.play({"fault": "bad_token", "times": 1})

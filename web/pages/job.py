@@ -49,7 +49,7 @@ def read(conn: Connection, query: Query, wired: Parts) -> dict[str, Any]:
         "sent": reads.request_of(found["kind"], found["args"], job=job, request_id=last, token=token),
         "answer": reads.answer_of(conn, job, token),
         "outputs": outputs,
-        "words": words(wired.storage, outputs) if found["kind"] == "transcription" else [],
+        "words": words(wired.storage, outputs) if "vtt" in outputs else [],
         "sound": sound_of(found),
     }
 
@@ -73,7 +73,7 @@ def stored(storage: Storage, output: dict[str, Any] | None) -> bytes:
 def sound_of(found: dict[str, Any]) -> str | None:
     """How a browser may hear what was transcribed: its type; None where it cannot."""
     file = found["args"].get("file")
-    if found["kind"] != "transcription" or not isinstance(file, str) or file.startswith("s3://"):
+    if not isinstance(file, str) or file.startswith("s3://"):
         return None
     return SOUNDS.get(Path(file).suffix.lower())
 

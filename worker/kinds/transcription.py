@@ -123,6 +123,10 @@ def check(row: dict[str, Any], folder: Files) -> Checked:
     if sound.one_call:
         stored["seconds"] = round(sound.seconds, 3)  # for the subtitles: the answer does not tell
         return Checked([stored], warnings, units=units)
+    if stored.get("response_format") in TIMED:
+        warnings.append(
+            f"response_format: {stored.pop('response_format')} is not asked of pieces; it is made of the whole"
+        )
     return Checked([stored], warnings, units=units, limit=CUT, calls=max(1, round(sound.seconds / PIECE_S)))
 
 
@@ -136,7 +140,7 @@ def request(args: Json, intent: Intent) -> Request:
         form={**form, "request_id": intent.request_id},
         upload=Upload(filename=f"{intent.job_id}-{intent.request_id}{suffix}", mime=MIMES[suffix], source=args["file"]),
         read_timeout_s=300.0,
-        plain=args.get("response_format") in PLAIN,
+        plain=args.get("response_format") in PLAIN and not args.get("stream"),
         stream=bool(args.get("stream")),
     )
 

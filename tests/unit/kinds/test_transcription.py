@@ -74,6 +74,30 @@ def test_objects_in_a_bucket_pass_and_count_as_the_longest(tmp_path: Path) -> No
     assert (found.units, found.limit) == (Decimal("0.5"), "cut")
 
 
+def test_formats_that_come_as_a_text_alone(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(wav(speak(["amber"])))
+
+    def asked(**more: object) -> tuple[str | None, bool]:
+        [args] = KIND.check({"file": "a.wav", **more}, tmp_path).jobs
+        request = KIND.request(args, Intent(job_id=7, request_id="r"))
+        assert request.form is not None
+        return request.form.get("response_format"), request.plain
+
+    assert asked() == (None, False)
+    assert asked(response_format="json") == ("json", False)
+    assert asked(response_format="srt") == ("srt", True)
+    assert asked(response_format="text", stream=True) == ("text", False)  # events are no text alone
+    timed = KIND.read({"text": "1\n00:00"}, {"seconds": 2.5, "response_format": "srt"})
+    assert isinstance(timed, Outputs)
+    assert [each.role for each in timed.outputs] == ["text", "json"]
+
+
+def test_pieces_have_no_times_of_their_own(tmp_path: Path) -> None:
+    found = KIND.check({"file": "s3://bucket/a.mp3", "response_format": "srt"}, tmp_path)
+    assert "response_format" not in found.jobs[0]
+    assert found.warnings == ["response_format: srt is not asked of pieces; it is made of the whole"]
+
+
 def test_text_and_raw_answer_are_kept() -> None:
     result = KIND.read({"id": "1", "text": "héllo\x00", "extra": [1]}, {})
     assert isinstance(result, Outputs)

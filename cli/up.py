@@ -3,6 +3,7 @@
 import contextlib
 import fcntl
 import os
+import secrets
 import signal
 import sys
 import time
@@ -175,9 +176,10 @@ def start_all(
     web_port, flower_port = free_port(port), free_port(port and port + 1)
     here = "127.0.0.1" if config.web_host in WILDCARD else config.web_host
     dashboard, flowers = f"http://{here}:{web_port}", f"http://127.0.0.1:{flower_port}"
+    password = secrets.token_urlsafe(9)
     own = {
         "web": {"MEDIAJOBS_WEB_PORT": str(web_port), **({"MEDIAJOBS_FLOWER_URL": flowers} if flower else {})},
-        "flower": {"MEDIAJOBS_WEB_PORT": str(web_port)},
+        "flower": {"MEDIAJOBS_WEB_PORT": str(web_port), "FLOWER_BASIC_AUTH": f"mediajobs:{password}"},
     }
     for name, command in commands(workers, concurrency, flower_port if flower else None).items():
         # Beat has nothing in hand, and what it sends to a broker that is frozen may take long.
@@ -185,7 +187,7 @@ def start_all(
         supervisor.start(name, Child(command, own.get(name, {}), data_dir / "logs" / f"{name}.log", ends_in_s))
     addresses = {"dashboard": dashboard, **addresses}
     if flower:
-        addresses["flower"] = flowers
+        addresses |= {"flower": flowers, "flower login": f"mediajobs, password {password}"}
     write_services(data_dir, {**shared(config), **found}, addresses)
     for name, address in addresses.items():
         click.echo(f"{name}: {address}")

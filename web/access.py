@@ -61,9 +61,13 @@ class Asker:
 
 @dataclass(frozen=True, slots=True)
 class Door:
-    """Whom an application lets in. `alone`: nothing but this machine's own processes reaches it."""
+    """Whom an application lets in. `alone`: nothing but this machine's own processes reaches it.
+
+    `keyless`: as long as there is no key, they are let in without one.
+    """
 
     alone: bool
+    keyless: bool = True
     throttle: Throttle = field(default_factory=Throttle)
 
     def recognised(self, conn: Connection, asker: Asker) -> Caller:
@@ -73,7 +77,7 @@ class Door:
             return Caller(holder.name, holder.role, "api" if asker.via == "dashboard" else asker.via)
         if asker.session and (known := keys.holder_of_session(conn, asker.session)):
             return Caller(known.name, known.role, "dashboard" if asker.via == "api" else asker.via, session=True)
-        if self.alone and not asker.forwarded and not keys.any_key(conn):
+        if self.alone and self.keyless and not asker.forwarded and not keys.any_key(conn):
             return Caller(LOCAL, Role.ADMIN, asker.via)
         raise ProblemError(
             401,

@@ -1,7 +1,7 @@
-"""`python -m web.flower`: Flower, for whom the dashboard lets in: by its login, or with a key as the password.
+"""`python -m web.flower`: Flower, by the dashboard's login, or with a key as the password.
 
-It takes Flower's own options. Whoever may see the dashboard may see it; only admins may act in it, and what they do is
-in the trail.
+It takes Flower's own options, and with them (FLOWER_BASIC_AUTH, as `mediajobs up` sets it) logins of admins. Whoever
+may see the dashboard may see it; only admins may act in it, and what they do is in the trail.
 """
 
 import html
@@ -11,9 +11,10 @@ import secrets
 import signal
 import sys
 from base64 import b64encode
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from functools import lru_cache
+from hmac import compare_digest
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
@@ -51,10 +52,14 @@ RUN = re.compile(r"\{'schedule_id': \d+, 'tick': '([^']+)', 'schedule': '([^']+)
 class Guarded(flower.app.Flower):  # type: ignore[misc]  # it has no types
     """Looks at each request before Flower does. Flower itself takes a secret that only this process knows."""
 
-    def __init__(self, *, engine: Engine, config: Settings, door: Door, password: str, **more: Any) -> None:
+    def __init__(
+        self, *, engine: Engine, config: Settings, door: Door, password: str, logins: Iterable[str], **more: Any
+    ) -> None:
         super().__init__(**more)
         self._engine, self._config, self._door = engine, config, door
-        self._authorization = f"Basic {b64encode(password.encode()).decode()}"
+        self._authorization = basic(password)
+        #: Header → name of who is let in by Flower's own option.
+        self._logins = {basic(each): each.partition(":")[0] for each in logins}
 
     def find_handler(self, request: HTTPServerRequest, **more: Any) -> Any:
         if request.path != HEALTH:
@@ -91,14 +96,24 @@ class Guarded(flower.app.Flower):  # type: ignore[misc]  # it has no types
             via="Flower",
         )
         with self._engine.begin() as conn:
-            caller = self._door.recognised(conn, asker)
+            name = self._login(asker.authorization)
+            caller = Caller(name, Role.ADMIN, "Flower") if name else self._door.recognised(conn, asker)
             if changes:
                 self._note(conn, caller, request)
+
+    def _login(self, given: str) -> str | None:
+        """Who is let in by Flower's own option."""
+        header = given.encode("utf-8", "replace")
+        return next((name for each, name in self._logins.items() if compare_digest(each.encode(), header)), None)
 
     def _note(self, conn: Any, caller: Caller, request: HTTPServerRequest) -> None:
         if not caller.role.may(Role.ADMIN):
             raise ProblemError(403, "role", f"this takes the role admin; {caller.name!r} is {caller.role}")
         note(conn, caller.actor, "Flower", request.path.removeprefix("/api/"))
+
+
+def basic(login: str) -> str:
+    return f"Basic {b64encode(login.encode()).decode()}"
 
 
 class Script(tornado.web.RequestHandler):
@@ -121,10 +136,13 @@ class Refusal(tornado.web.RequestHandler):
     def initialize(self, problem: ProblemError, login: str) -> None:
         self.problem, self.login = problem, login
 
+    def check_xsrf_cookie(self) -> None:
+        """Nothing is done here; the reason is to be the one that is told."""
+
     def prepare(self) -> None:
         self.set_status(self.problem.status)
         if self.problem.status == 401:
-            self.set_header("WWW-Authenticate", 'Basic realm="mediajobs: any name, and a key as the password"')
+            self.set_header("WWW-Authenticate", 'Basic realm="mediajobs: what `up` printed, or a key as the password"')
         said = html.escape(self.problem.detail)
         self.finish(
             f"<!doctype html><title>mediajobs</title><p>{said}</p>"
@@ -174,14 +192,16 @@ def main() -> None:
     options.tasks_columns = "name,args,state,received,runtime,worker,uuid"  # which jobs, before all else
     flower.command.apply_env_options()
     flower.command.apply_options("flower", sys.argv[1:])
+    logins = list(options.basic_auth)
     password = f"mediajobs:{secrets.token_urlsafe(32)}"
     options.basic_auth, options.auth = [password], ""
     options.format_task = reader(engine)
     flower.command.extract_settings()
     flower.command.setup_logging()
-    door = Door(alone=(options.address or "") in LOOPBACK and not config.web_url)
+    # It can end workers: even who is on this machine logs in.
+    door = Door(alone=(options.address or "") in LOOPBACK and not config.web_url, keyless=False)
     served = Guarded(
-        engine=engine, config=config, door=door, password=password, capp=celery_app, options=options,
+        engine=engine, config=config, door=door, password=password, logins=logins, capp=celery_app, options=options,
         **flower.command.settings,
     )  # fmt: skip
     signal.signal(signal.SIGTERM, flower.command.sigterm_handler)

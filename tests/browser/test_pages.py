@@ -67,12 +67,15 @@ def test_a_failure_is_understood_and_retried_and_who_did_it_is_on_record(look: L
 
 def test_messages_in_flower_lead_to_job_and_batch(look: Look, stack: Stack) -> None:
     submit(look, "image", "in flower", "a lily")
+    known = stack.services()["addresses"]
+    name, password = known["flower login"].split(", password ")
+    flower = known["flower"].replace("://", f"://{name}:{password}@")
     look.says("1 of 1 job")
     message = look.page.locator("td", has_text="in flower").filter(has_text="image by")
 
     def heard() -> bool:
         """Flower shows what it heard until then."""
-        look.page.goto(f"{stack.services()['addresses']['flower']}/tasks?name=mediajobs.run")
+        look.page.goto(f"{flower}/tasks?name=mediajobs.run")
         look.page.locator("#tasks-table_info").wait_for()
         return message.count() > 0
 

@@ -26,13 +26,13 @@ SHUTDOWN = "/api/worker/shutdown/nobody"
 
 
 @contextmanager
-def flower(config: Settings, folder: Path, *flags: str) -> Iterator[httpx.Client]:
+def flower(config: Settings, folder: Path, *flags: str, **environment: str) -> Iterator[httpx.Client]:
     port = free_port()
     clean = {name: value for name, value in os.environ.items() if not name.startswith(("MEDIAJOBS_", "FLOWER_"))}
     known = {"MEDIAJOBS_DATABASE_URL": str(config.database_url), "MEDIAJOBS_BROKER_URL": str(config.broker_url)}
     with (folder / "flower.log").open("w") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "web.flower", f"--port={port}", *flags], env={**clean, **known},
+            [sys.executable, "-m", "web.flower", f"--port={port}", *flags], env={**clean, **known, **environment},
             stdout=log, stderr=log, preexec_fn=die_with_parent(),  # noqa: PLW1509 - one system call
         )  # fmt: skip
     with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False, timeout=30) as client:
@@ -80,13 +80,19 @@ def test_with_keys_it_takes_one_or_the_dashboards_login(
     assert [tuple(row) for row in found] == [("admin", "Flower", "worker/shutdown/nobody")]
 
 
-def test_without_keys_this_machine_alone_is_let_in(config: Settings, tmp_path: Path) -> None:
-    with flower(config, tmp_path, "--address=127.0.0.1") as there:
-        assert there.get("/workers").status_code == 200
-        assert there.get("/workers", headers={"Host": "evil.example"}).status_code == 421
-        assert there.get("/workers", headers={"X-Forwarded-For": "203.0.113.7"}).status_code == 401
-    with flower(config, tmp_path, "--address=0.0.0.0") as there:
+def test_without_keys_it_takes_the_login_that_it_was_started_with(
+    config: Settings, tmp_path: Path, engine: Engine
+) -> None:
+    with flower(config, tmp_path, "--address=127.0.0.1", FLOWER_BASIC_AUTH="mediajobs:pass") as there:
         assert there.get("/workers").status_code == 401
+        assert there.post(SHUTDOWN).status_code == 401
+        assert there.get("/workers", auth=("mediajobs", "wrong")).status_code == 401
+        login = ("mediajobs", "pass")
+        assert there.get("/workers", auth=login).status_code == 200
+        assert there.get("/workers", auth=login, headers={"Host": "evil.example"}).status_code == 421
+        assert there.post(SHUTDOWN, auth=login).status_code == 404
+    with engine.connect() as conn:
+        assert conn.execute(text("select who from audit where action = 'Flower'")).scalar_one() == "mediajobs"
 
 
 KWARGS = {

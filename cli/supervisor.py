@@ -125,9 +125,10 @@ class Supervisor:
                 kept.service.ask_to_stop()
         for name in reversed(list(self._kept)):
             try:
-                self._kept.pop(name).service.stop()
+                self._kept[name].service.stop()  # it stays in reach of `kill`
             except Exception as error:  # noqa: BLE001 - those before it, Postgres the first, are to end in order all the same
                 self.say(f"{name} did not stop in order: {error}")
+        self._kept.clear()
 
     def kill(self) -> None:
         """End the children at once."""

@@ -1,5 +1,6 @@
 """Wakes dispatch after a commit that added jobs, so that the first starts at once, not at a tick."""
 
+import asyncio
 import logging
 import threading
 import time
@@ -28,7 +29,12 @@ def after_commit(session: Session) -> None:
     # SQLAlchemy calls this for a savepoint too; nothing is visible to others until the outermost commit.
     if session.info[FLAG] and not session.in_nested_transaction():
         session.info[FLAG] = False
-        kick()
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            kick()
+        else:  # an AsyncSession's commit: its loop waits for no broker
+            loop.run_in_executor(None, kick)
 
 
 def after_rollback(session: Session) -> None:

@@ -4,6 +4,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Awaitable, Callable, Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
@@ -141,8 +142,9 @@ def enqueue(
     its kin pydantic.ValidationError (bad input).
     """
     own = {"key": key, "after": after or None, "priority": priority or None, "run_at": run_at}
-    rows = checked(kind, [{**args, **{name: value for name, value in own.items() if value is not None}}])
-    return enqueue_rows(session, kind, rows, batch)
+    rows = list(checked(kind, [{**args, **{name: value for name, value in own.items() if value is not None}}]))
+    # One job is there or not, without a savepoint: of those a transaction bears some dozens well.
+    return enqueue_rows(session, kind, rows, batch, nested=len(rows) > 1 or bool(rows[0].after))
 
 
 @overload
@@ -156,20 +158,22 @@ def enqueue_many(
 ) -> list[int] | Awaitable[list[int]]:
     """Enqueue inputs (the API's fields, with optional `key`, `after`, `kind`, `priority`, `run_at`) together.
 
-    Returns the ids of the jobs in the order of the inputs. Raises as `enqueue` does; then
-    nothing of it may be committed.
+    Returns the ids of the jobs in the order of the inputs. Raises as `enqueue` does; then nothing of
+    it is in the transaction.
     """
-    return enqueue_rows(session, kind, checked(kind, inputs), batch)
+    return enqueue_rows(session, kind, checked(kind, inputs), batch, nested=True)
 
 
 def enqueue_rows(
-    session: Session | AsyncSession, kind: str, rows: Iterator[Row], batch: str | None
+    session: Session | AsyncSession, kind: str, rows: Iterable[Row], batch: str | None, *, nested: bool
 ) -> list[int] | Awaitable[list[int]]:
     name = None if batch is None else parsed("batch", batch, parse_batch)
 
     def insert(sync_session: Session) -> list[int]:
         job_ids: list[int] = []
-        insert_rows(sync_session, name, kind, rows, job_ids=job_ids)
+        # All of them, or none, also for who goes on after an error.
+        with sync_session.begin_nested() if nested else nullcontext():
+            insert_rows(sync_session, name, kind, rows, job_ids=job_ids)
         return job_ids
 
     return session.run_sync(insert) if isinstance(session, AsyncSession) else insert(session)

@@ -74,6 +74,24 @@ def test_a_rollback_leaves_nothing(engine: Engine, kicks: Kicks) -> None:
     assert kicks.count() == 0
 
 
+def test_what_raises_leaves_nothing_to_be_committed(engine: Engine, kicks: Kicks) -> None:
+    """Rows go in by a thousand; the transaction is the caller's, who may go on with it."""
+    good = [{"prompt": f"picture {number}"} for number in range(1500)]
+    with Session(engine) as session:
+        with pytest.raises(ValueError, match="prompt"):
+            enqueue_many(session, "image", [*good, {"prompt": ""}], batch="half")
+        enqueue(session, "image", ARGS, key="after")
+        session.commit()
+    assert count(engine) == 1
+    with Session(engine) as session:
+        enqueue(session, "image", {**ARGS, "n": 2, "key": "a"})
+        with pytest.raises(KeyTakenError):
+            enqueue(session, "image", {**ARGS, "prompt": "a dog", "n": 3, "key": "a"})
+        session.commit()
+    assert count(engine) == 3
+    assert kicks.count() == 2
+
+
 def test_a_savepoint_does_not_kick(engine: Engine, kicks: Kicks) -> None:
     with Session(engine) as session:
         with session.begin_nested():

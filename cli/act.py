@@ -4,6 +4,8 @@ import sys
 from typing import Literal
 
 import click
+from rich.console import Console
+from rich.status import Status
 from sqlalchemy.orm import Session
 
 from cli.main import FAILED
@@ -15,10 +17,15 @@ from worker.actions import Counts, Selection
 
 def selected(database: Session, job: tuple[int, ...], batch: str | None, state: str | None) -> Selection:
     """What was named. Raises UsageError if nothing was: nobody means all jobs by saying nothing."""
-    if not job and batch is None:
-        raise click.UsageError("name jobs by id, or a batch with --batch")
+    if bool(job) == (batch is not None):
+        raise click.UsageError("name jobs by id, or a batch with --batch" + (", not both" if job else ""))
     batch_id = report.find_batch(database.connection(), batch) if batch is not None else None
     return Selection(ids=list(job) or None, batch=batch_id, state=state)
+
+
+def at_work(what: str) -> Status:
+    """A sign of life, for who watches: all are changed in one transaction, of which no part can be counted."""
+    return Console(stderr=True).status(f"{what}: all together, or none")
 
 
 def refuse_unknown(database: Session, job: tuple[int, ...]) -> None:
@@ -65,8 +72,10 @@ def retry(job: tuple[int, ...], *, batch: str | None, state: str | None) -> None
     """
     with operator() as acting:
         refuse_unknown(acting.session, job)
-        counts = acting.retry(selected(acting.session, job, batch, state))
-        acting.session.commit()
+        selection = selected(acting.session, job, batch, state)
+        with at_work("retrying"):
+            counts = acting.retry(selection)
+            acting.session.commit()
     tell(counts, what="retried", asked=len(set(job)), hint=", or they come after one that failed: retry that one")
 
 
@@ -88,9 +97,10 @@ def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_r
     with operator() as acting:
         refuse_unknown(acting.session, job)
         selection = selected(acting.session, job, batch, state)
-        lost = "" if keep_results else dropped(acting.session, selection)
-        counts = acting.cancel(selection, keep_result=keep_results)
-        acting.session.commit()
+        with at_work("cancelling"):
+            lost = "" if keep_results else dropped(acting.session, selection)
+            counts = acting.cancel(selection, keep_result=keep_results)
+            acting.session.commit()
     tell(counts, what="cancelled", asked=len(set(job)))
     if lost:
         click.echo(lost)
@@ -98,14 +108,17 @@ def cancel(job: tuple[int, ...], *, batch: str | None, state: str | None, keep_r
 
 @click.command()
 @click.argument("job", nargs=-1, type=JOB_ID, required=True)
-@click.option("--retry", "how", flag_value="retry", help="Buy it again; it may be paid for twice.")
-@click.option("--wait", "how", flag_value="wait", help="Ask about its task again; for a video that the provider has.")
-@click.option("--fail", "how", flag_value="fail", help="Give up.")
+@click.option("--retry", is_flag=True, help="Buy it again; it may be paid for twice.")
+@click.option("--wait", is_flag=True, help="Ask about its task again; for a video that the provider has.")
+@click.option("--fail", is_flag=True, help="Give up.")
 @data_dir_option
-def resolve(job: tuple[int, ...], *, how: Literal["retry", "wait", "fail"] | None) -> None:
+def resolve(job: tuple[int, ...], **said: bool) -> None:
     """Decide held jobs: an answer was lost after sending, or a task hangs."""
-    if how is None:
-        raise click.UsageError("say --retry, --wait or --fail")
+    ways: list[Literal["retry", "wait", "fail"]] = ["retry", "wait", "fail"]
+    chosen = [way for way in ways if said[way]]
+    if len(chosen) != 1:
+        raise click.UsageError("say one of --retry, --wait and --fail")
+    [how] = chosen
     with operator() as acting:
         refuse_unknown(acting.session, job)
         counts = acting.resolve(list(job), how)

@@ -5,7 +5,16 @@ from pathlib import Path
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    Task,
+    TextColumn,
+    TimeRemainingColumn,
+)
+from rich.text import Text
 
 from cli.options import connection, data_dir_option, plural
 from worker import report
@@ -13,6 +22,13 @@ from worker.export import SUFFIXES, Form
 from worker.export import export as write
 from worker.settings import settings
 from worker.storage import Storage
+
+
+class Rate(ProgressColumn):
+    """Jobs a second."""
+
+    def render(self, task: Task) -> Text:
+        return Text(f"{task.finished_speed or task.speed or 0:.0f}/s")
 
 
 @click.command()
@@ -27,7 +43,7 @@ def export(batch: str, folder: Path, *, form: Form) -> None:
     DIR/manifest has a line for each job, in the order of the input; the files
     are under DIR/files. Again: adds only what is new.
     """
-    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    columns = (TextColumn("exporting"), BarColumn(), MofNCompleteColumn(), Rate(), TimeRemainingColumn())
     with connection() as conn:
         batch_id = report.find_batch(conn, batch)
         total = report.status(conn, str(batch)).total

@@ -101,7 +101,7 @@ def show(job: int, *, as_json: bool) -> None:
     if found["error_code"]:
         click.echo(f"  error {found['error_code']}: {found['error_message']}")
     if found["possibly_charged"]:
-        click.echo("  an answer was lost: it may have been charged for that as well")
+        click.echo("  it may have been charged for more: an answer was lost, or a task failed that had been accepted")
     if found["partial"]:
         click.echo(f"  so far: {short(found['partial'][-200:], 200)}")
     for problem in found["problems"]:

@@ -10,7 +10,14 @@ from typing import BinaryIO
 
 import click
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    DownloadColumn,
+    Progress,
+    TextColumn,
+    TimeRemainingColumn,
+    TransferSpeedColumn,
+)
 from sqlalchemy import Connection
 from sqlalchemy.exc import OperationalError
 
@@ -147,7 +154,7 @@ class Reading:
 
     def __init__(self, stream: BinaryIO, *, show: bool) -> None:
         self._stream = stream
-        columns = (TextColumn("checking"), BarColumn(), TaskProgressColumn(), TimeRemainingColumn())
+        columns = (TextColumn("checking"), BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
         self._progress = Progress(*columns, console=Console(stderr=True), transient=True, disable=not show)
         self._task = self._progress.add_task("", total=Path(stream.name).stat().st_size if show else None)
 

@@ -14,7 +14,9 @@ from sqlalchemy import Engine, text
 from sqlalchemy.exc import SQLAlchemyError
 
 from models import migrate
+from models.limit import ACCOUNT
 from models.session import make_engine
+from models.slots import HALF_OPEN, PAUSED
 from provider.address import is_direct
 from provider.definitions import differences, read_definition
 from provider.errors import NotSent, ProviderError
@@ -23,6 +25,7 @@ from worker import pulse
 from worker.call import call
 from worker.settings import NO_KEY, NoServicesError, Settings, runs
 from worker.storage import Storage
+from worker.waiting import until
 
 CHANGED = "its calls may be refused: try it with `mediajobs call`, and see whether a newer mediajobs knows it"
 LOW_DISK_BYTES = 2 * 1024**3
@@ -86,6 +89,10 @@ ROOM = text("""
     select (select coalesce(sum(learned), 0) from limits where model <> '*') as slots, sum(threads) as threads
     from workers where 'run' = any(queues) and seen_at > now() - :gone_s * interval '1 second'
 """)
+PAUSES = text(f"""
+    select l.model, l.pause_reason, l.paused_until, l.pause_code, {HALF_OPEN} as probing
+    from limits l where {PAUSED} or {HALF_OPEN} order by l.model
+""")
 FORMATS = text("select provider, endpoint, format, evidence, decided_at from endpoint_formats order by 1, 2")
 
 
@@ -94,12 +101,18 @@ def memory(engine: Engine, base_url: str) -> Iterator[Finding]:
 
     with engine.connect() as conn:
         formats = conn.execute(FORMATS).all()
+        pauses = conn.execute(PAUSES).all()
         held = conn.execute(text("select count(*) from jobs where state = 'held'")).scalar_one()
         slots, threads = conn.execute(ROOM, {"gone_s": pulse.GONE_S}).one()
         age_s = conn.execute(TICK).scalar_one()
     if age_s is not None:
         yield Finding("clock", ok=age_s < TICK_LATE_S, found=f"ticked {age_s:.0f} s ago",
                       mend="do beat and the worker of upkeep run? without ticks all waits")  # fmt: skip
+    for row in pauses:
+        what = "the account" if row.model == ACCOUNT else row.model
+        yield Finding("pause", ok=row.pause_code is None,
+                      found=f"{what} is paused{until(row.paused_until, probing=row.probing)}: {row.pause_reason}",
+                      mend="mend its cause; one call looks whether it is, or `mediajobs resume` goes on")  # fmt: skip
     for row in formats:
         since = f"{row.decided_at:%Y-%m-%d %H:%M}"
         where = "" if row.provider == base_url else f" at {row.provider}"

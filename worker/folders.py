@@ -8,6 +8,7 @@ from urllib.parse import unquote, urlsplit
 
 #: A file of this machine; one that came over the network, and its name: what it is by SHA-256, with its suffix.
 FILE, UPLOAD = "file://", "upload:"
+OBJECT = re.compile(r"s3://[^/]+/.*[^/]")
 NAME = re.compile(r"[0-9a-f]{64}(\.[a-z0-9]{1,8})?")
 
 
@@ -38,6 +39,8 @@ Files = Path | Uploads
 
 def placed(folder: Files, given: str) -> str:
     """What a row names, with an upload's name made its place. Raises ValueError."""
+    if given.startswith("s3://") and OBJECT.fullmatch(given) is None:
+        raise ValueError("names no object; write it as s3://bucket/name")
     return folder.find(given) if isinstance(folder, Uploads) else given
 
 

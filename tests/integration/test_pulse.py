@@ -46,6 +46,18 @@ def test_a_clock_that_stands_still_is_told(engine: Engine, age: str, good: bool)
     assert clock.ok == good
 
 
+def test_pauses_are_told_and_are_a_problem_where_nobody_asked_for_them(engine: Engine) -> None:
+    with engine.begin() as conn:
+        slots.pause(conn, "*", reason="Invalid api_token", for_s=None, code="401", probes=True)
+        slots.pause(conn, "glm-image", reason="looking at it", for_s=None, by_hand=True)
+        slots.pause(conn, "cogvideox-3", reason="over", for_s=-1)
+    told = [(each.ok, each.found) for each in doctor.memory(engine, "http://127.0.0.1") if each.what == "pause"]
+    assert told == [
+        (False, "the account is paused until resumed: Invalid api_token"),
+        (True, "glm-image is paused until resumed: looking at it"),
+    ]
+
+
 def test_fewer_threads_than_slots_are_told(engine: Engine) -> None:
     beating = Pulse(engine, "h:1", in_hand=lambda: 0)
     beating.start("run1@h", ["run"], 8)

@@ -60,6 +60,12 @@ def test_a_folder_is_no_file(tmp_path: Path) -> None:
         KIND.check({"file": "."}, tmp_path)
 
 
+@pytest.mark.parametrize("file", ["s3://", "s3://bucket", "s3://bucket/", "s3:///name", "s3://bucket/folder/"])
+def test_a_bucket_alone_is_no_file(tmp_path: Path, file: str) -> None:
+    with pytest.raises(ValueError, match="names no object; write it as s3://bucket/name"):
+        KIND.check({"file": file}, tmp_path)
+
+
 def test_each_upload_has_a_name_of_its_own(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(wav(speak(["amber"])))
     [args] = KIND.check({"file": "a.wav", "hotwords": '["a", "b"]'}, tmp_path).jobs

@@ -111,7 +111,7 @@ def in_words(error: Exception) -> tuple[int, str] | None:
 
             reason = str(error.orig).strip().splitlines()[0]
             if not is_away(error):
-                return FAILED, f"the database says: {reason}; nothing was changed"
+                return FAILED, f"the database says: {reason}"
             return UNREACHABLE, f"cannot reach the database: {reason}; is `mediajobs up` running?"
         case BrokerError() | redis.exceptions.ConnectionError():
             from worker.doctor import place  # noqa: PLC0415 - it brings the HTTP client

@@ -69,13 +69,13 @@ def look(opened: Session, read: Callable[[Session], T]) -> T:
         try:
             found = read(opened)
             opened.rollback()
-        except OperationalError as error:
+        except OperationalError:
             opened.rollback()
-            if not is_away(error) or tries >= AWAY_S:
-                raise
             if tries == 0:
                 click.echo("the database does not answer, trying again", err=True)
             tries += 1
+            if tries > AWAY_S:
+                raise
             time.sleep(1)
         else:
             return found

@@ -34,12 +34,15 @@ def pause(model: str, *, until: str | None, reason: str) -> None:
     """Make no more calls of MODEL, or, without one, of any."""
     try:
         end = parse_time(until) if until else None
-        with operator() as acting:
-            warn(doubt(acting.session.connection(), model))
-            acting.pause(model, reason=reason, until=end)
-            acting.session.commit()
     except ValueError as error:
         raise click.UsageError(f"--until: {error}") from None
+    with operator() as acting:
+        warn(doubt(acting.session.connection(), model))
+        try:
+            acting.pause(model, reason=reason, until=end)
+        except ValueError as error:
+            raise click.UsageError(f"--until: {error}") from None
+        acting.session.commit()
     click.echo(f"paused {'everything' if model == ACCOUNT else model}; calls under way are not cut off")
 
 

@@ -17,7 +17,7 @@ from kombu.exceptions import OperationalError as BrokerError
 from sqlalchemy.exc import OperationalError
 
 from cli.main import UNREACHABLE, WRONG_USE
-from cli.options import data_dir_option
+from cli.options import data_dir_option, is_away
 from cli.supervisor import Child, Supervisor
 from models.migrate import upgrade
 from sandbox import process
@@ -220,6 +220,8 @@ def prepare(database_url: str) -> None:
     try:
         upgrade(database_url)
     except OperationalError as error:
+        if not is_away(error):
+            raise
         raise UnreachableError(
             f"cannot reach the database {doctor.place(database_url)}: {str(error.orig).strip().splitlines()[0]}; "
             "is MEDIAJOBS_DATABASE_URL right, and its server running? without it, `up` starts one"
@@ -227,12 +229,12 @@ def prepare(database_url: str) -> None:
 
 
 def remembered_port(file: Path, wanted: int) -> int:
-    """The port of last time, if it is free, whatever is wanted: URLs of unfinished results lead there."""
+    """The port that is wanted, or, where any is, that of last time: URLs of unfinished results lead there."""
     try:
         last = int(file.read_text())
     except (OSError, ValueError):
         last = 0
-    port = free_port(last or wanted)
+    port = free_port(wanted or last)
     file.write_text(str(port))
     return port
 

@@ -1,6 +1,7 @@
 """One request is one call: makes it, and says what came of it. Never tries a paid one again."""
 
 import asyncio
+import json
 import logging
 import socket
 from collections.abc import AsyncIterator, Callable
@@ -290,10 +291,14 @@ class Client:
 
 def as_json(response: httpx.Response) -> httpx.Response:
     """An answer that is a text alone, as what a call that asks for JSON has. A page, or half of some JSON, is none."""
-    text = response.content.decode("utf-8", "replace")
-    if not response.is_success or not text.strip() or text.lstrip()[0] in "<{[":
+    text = response.content.decode("utf-8-sig", "replace")
+    if not response.is_success or not text.strip() or text.lstrip()[0] in "<{":
         return response
-    return httpx.Response(response.status_code, json={"text": text})
+    try:
+        said = json.loads(text)
+    except ValueError:
+        said = None
+    return httpx.Response(response.status_code, json={"text": said if isinstance(said, str) else text})
 
 
 async def listen(response: httpx.Response, heard: list[bytes], on_text: OnText | None) -> None:

@@ -86,6 +86,8 @@ async def cut_up(claim: Claim, desk: Desk) -> Outcome:
             raise NotKeptError(f"cannot store a piece: {type(error).__name__}: {str(error)[:300]}") from error
 
     args = claim.args
+    if desk.in_hand.stopping:  # it was claimed before, and `cut_off` may be over
+        return verdict.given_back(claim, "the worker stopped before it was cut")
     try:
         with desk.in_hand.cuttable(), stopping(stop):
             args = await taken(claim, desk)

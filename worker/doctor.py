@@ -86,11 +86,12 @@ def database(config: Settings) -> Iterator[Finding]:
 TICK_LATE_S = 60
 # What is learned, and not what is set: so many calls may be under way.
 ROOM = text("""
-    select (select coalesce(sum(learned), 0) from limits where model <> '*') as slots, sum(threads) as threads
+    select (select coalesce(sum(learned), 0) from limits where model not in ('*', 'cut')) as slots,
+        sum(threads) as threads
     from workers where 'run' = any(queues) and seen_at > now() - :gone_s * interval '1 second'
 """)
 PAUSES = text(f"""
-    select l.model, l.pause_reason, l.paused_until, l.pause_code, {HALF_OPEN} as probing
+    select l.model, l.pause_reason, l.paused_until, l.pause_code, l.probes, {HALF_OPEN} as probing
     from limits l where {PAUSED} or {HALF_OPEN} order by l.model
 """)
 FORMATS = text("select provider, endpoint, format, evidence, decided_at from endpoint_formats order by 1, 2")
@@ -110,7 +111,8 @@ def memory(engine: Engine, base_url: str) -> Iterator[Finding]:
                       mend="do beat and the worker of upkeep run? without ticks all waits")  # fmt: skip
     for row in pauses:
         what = "the account" if row.model == ACCOUNT else row.model
-        yield Finding("pause", ok=row.pause_code is None,
+        # What has an end ends by itself, and who pauses by hand knows it.
+        yield Finding("pause", ok=row.pause_code is None or not (row.probes or row.paused_until is None),
                       found=f"{what} is paused{until(row.paused_until, probing=row.probing)}: {row.pause_reason}",
                       mend="mend its cause; one call looks whether it is, or `mediajobs resume` goes on")  # fmt: skip
     for row in formats:

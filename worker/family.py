@@ -24,12 +24,12 @@ class Grown:
 
 def after(conn: Connection, moves: Sequence[Move], moved: Sequence[Moved]) -> Grown:
     """Add the pieces of recordings that were cut, and go on with those whose pieces have ended."""
-    pieces = {move.job_id: move.pieces for move in moves if move.pieces}
-    were_cut = [each.job_id for each in moved if each.state is JobState.WAITING and each.job_id in pieces]
-    for job_id in were_cut:
-        recordings.add_pieces(conn, job_id, pieces[job_id])
+    pieces = {(move.job_id, move.fence): move.pieces for move in moves if move.pieces}
+    cut = [each for each in moved if each.state is JobState.WAITING and (each.job_id, each.fence) in pieces]
+    for each in cut:
+        recordings.add_pieces(conn, each.job_id, pieces[each.job_id, each.fence])
     ended = [each.parent_id for each in moved if each.parent_id is not None and each.state in FINAL]
-    return go_on(conn, {*were_cut, *ended})
+    return go_on(conn, {*(each.job_id for each in cut), *ended})
 
 
 def sweep(conn: Connection) -> Grown:

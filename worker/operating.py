@@ -122,8 +122,8 @@ class Operator:
     def _known(self, model: str) -> None:
         """A model that was not used yet has its published limit."""
         kind = next(iter(KINDS_OF.get(model, [])), None)
-        # Until a job tells an unknown model's kind: a slot that is held until the task ends is held long enough.
-        scope = kind.slot_scope if kind else "task"
+        # Of a model whose kind nobody knows: a slot that is held until the task ends is held long enough.
+        scope = "answer" if model == CUT else kind.slot_scope if kind else "task"
         slots.add_limit(self.session.connection(), model, concurrency=published(model), slot_scope=scope)
 
     def remove_limit(self, model: str) -> Literal["forgotten", "reset"] | None:

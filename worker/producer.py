@@ -105,7 +105,7 @@ def enqueue(
     key: str | None = ...,
     batch: str | None = ...,
     after: str | Sequence[str] = ...,
-    priority: int = ...,
+    priority: int | None = ...,
     run_at: datetime | None = ...,
 ) -> list[int]: ...
 @overload
@@ -117,7 +117,7 @@ def enqueue(
     key: str | None = ...,
     batch: str | None = ...,
     after: str | Sequence[str] = ...,
-    priority: int = ...,
+    priority: int | None = ...,
     run_at: datetime | None = ...,
 ) -> Awaitable[list[int]]: ...
 def enqueue(
@@ -128,7 +128,7 @@ def enqueue(
     key: str | None = None,
     batch: str | None = None,
     after: str | Sequence[str] = (),
-    priority: int = 0,
+    priority: int | None = None,
     run_at: datetime | None = None,
 ) -> list[int] | Awaitable[list[int]]:
     """Enqueue one input in the caller's transaction and return the ids of its jobs.
@@ -141,7 +141,7 @@ def enqueue(
     Raises UnknownKindError, KeyTakenError, ValueError (bad key, batch, after, priority or run_at) and
     its kin pydantic.ValidationError (bad input).
     """
-    own = {"key": key, "after": after or None, "priority": priority or None, "run_at": run_at}
+    own = {"key": key, "after": after or None, "priority": priority, "run_at": run_at}
     rows = list(checked(kind, [{**args, **{name: value for name, value in own.items() if value is not None}}]))
     # One job is there or not, without a savepoint: of those a transaction bears some dozens well.
     return enqueue_rows(session, kind, rows, batch, nested=len(rows) > 1 or bool(rows[0].after))

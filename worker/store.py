@@ -46,6 +46,8 @@ async def store_one(fetch: Fetch, desk: Desk) -> None:
 
 
 async def fetch_all(fetch: Fetch, desk: Desk) -> Outcome:
+    if desk.in_hand.stopping:  # it was claimed before, and `cut_off` may be over
+        return verdict.fetch_given_back(fetch)
     if fetch.crashes >= verdict.MAX_FETCH_CRASHES:
         return verdict.set_aside(fetch)
     rules: Any = {"max_gone": desk.max_gone, "chance": random.random()}

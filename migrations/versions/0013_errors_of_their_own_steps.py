@@ -1,4 +1,4 @@
-"""a step that starts a job anew tells no error of the step before it
+"""a step that starts a job anew, or that a person makes, tells no error of the step before it
 
 Only replaces a trigger's function: old workers need not know.
 """
@@ -18,7 +18,9 @@ begin
     with made as (
         insert into events (job_id, at, source, target, number, code, reason)
         select n.id, clock_timestamp(), o.state, n.state, n.requests,
-            case when n.state not in ('dispatched', 'running') then n.error_code end, coalesce(
+            case when n.state in ('dispatched', 'running') or n.state <> 'failed'
+                and nullif(current_setting('mediajobs.reason', true), '') is not null then null
+                else n.error_code end, coalesce(
             nullif(current_setting('mediajobs.reason', true), ''),
             case n.state
                 when 'dispatched' then null

@@ -114,9 +114,20 @@ def hear(**more: Any) -> Request:
     return Request(endpoint="transcription", form={"model": "glm-asr-2512"}, **more)
 
 
-def test_a_text_that_was_asked_for_may_come_without_json() -> None:
-    assert asyncio.run(asked(b"amber boat", hear(plain=True))).body == {"text": "amber boat"}
-    assert asyncio.run(asked(b'{"text": "amber"}', hear(plain=True))).body == {"text": "amber"}
+TEXTS = {
+    "a text": (b"amber boat", "amber boat"),
+    "JSON all the same": (b'{"text": "amber"}', "amber"),
+    "JSON in a wrapper": (b'{"data": {"text": "amber"}}', "amber"),
+    "a text in quotes": (b'"amber boat"', "amber boat"),
+    "a text with a mark before it": (b"\xef\xbb\xbfamber", "amber"),
+    "what begins like a list": (b"[Music] amber", "[Music] amber"),
+    "a number": (b"42", "42"),
+}
+
+
+@pytest.mark.parametrize(("body", "text"), TEXTS.values(), ids=TEXTS)
+def test_a_text_that_was_asked_for_may_come_without_json(body: bytes, text: str) -> None:
+    assert asyncio.run(asked(body, hear(plain=True))).body == {"text": text}
 
 
 @pytest.mark.parametrize("body", [b"<html>sign in</html>", b'{"text": "amb', b" "])

@@ -161,11 +161,11 @@ def test_what_the_input_says_of_itself_holds(engine: Engine, kicks: Kicks) -> No
     own = {"key": "cat", "priority": 7, "run_at": "2030-01-31T18:00"}
     with Session(engine) as session:
         assert enqueue(session, "image", {**ARGS, **own}) == enqueue(session, "image", {**ARGS, "key": "cat"})
-        enqueue(session, "image", {**ARGS, **own}, key="dog", priority=3)
+        enqueue(session, "image", {**ARGS, **own}, key="dog", priority=0)
         session.commit()
     with engine.connect() as conn:
         found = conn.execute(text("select key, priority, extract(year from run_at) from jobs order by id")).all()
-    assert [tuple(each) for each in found] == [("cat", 7, 2030), ("dog", 3, 2030)]
+    assert [tuple(each) for each in found] == [("cat", 7, 2030), ("dog", 0, 2030)]
     assert kicks.count() == 1
 
 

@@ -51,10 +51,13 @@ def test_pauses_are_told_and_are_a_problem_where_nobody_asked_for_them(engine: E
         slots.pause(conn, "*", reason="Invalid api_token", for_s=None, code="401", probes=True)
         slots.pause(conn, "glm-image", reason="looking at it", for_s=None, by_hand=True)
         slots.pause(conn, "cogvideox-3", reason="over", for_s=-1)
+        slots.pause(conn, "viduq1-text", reason="too many at once", for_s=3600, code="1302")
+        conn.execute(text("update limits set paused_until = '2099-01-01 00:00Z' where model = 'viduq1-text'"))
     told = [(each.ok, each.found) for each in doctor.memory(engine, "http://127.0.0.1") if each.what == "pause"]
     assert told == [
         (False, "the account is paused until resumed: Invalid api_token"),
         (True, "glm-image is paused until resumed: looking at it"),
+        (True, "viduq1-text is paused until 2099-01-01 00:00:00 UTC: too many at once"),
     ]
 
 
@@ -67,6 +70,7 @@ def test_fewer_threads_than_slots_are_told(engine: Engine) -> None:
         with engine.begin() as conn:
             conn.execute(text("delete from limits"))
             slots.add_limit(conn, "cogview-4-250304", concurrency=concurrency, slot_scope="answer")
+            slots.add_limit(conn, "cut", concurrency=2, slot_scope="answer")  # another queue's
         said += [each.found for each in doctor.memory(engine, "http://127.0.0.1") if each.what == "slots"]
     beating.stop()
     enough = "8 over all models, 8 threads to run them"

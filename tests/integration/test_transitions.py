@@ -113,12 +113,14 @@ def test_a_later_step_does_not_tell_the_error_before_it(engine: Engine) -> None:
     [claimed] = claim(engine, dispatch(engine))
     settle(engine, ended(engine, claimed, JobState.QUEUED, error_code="1302", error_message="too many at once"))
     [claimed] = claim(engine, [claimed.job_id])
-    settle(engine, ended(engine, claimed, JobState.STORING))
-    with engine.connect() as conn:
+    settle(engine, ended(engine, claimed, JobState.QUEUED, error_code="1302", error_message="too many at once"))
+    with engine.begin() as conn:
+        interventions.cancel(conn, Selection(ids=[claimed.job_id]))
         found = conn.execute(text("select target, code, reason from events order by id")).all()
     assert [tuple(each) for each in found] == [
         ("dispatched", None, None), ("running", None, "claimed by w"), ("queued", "1302", "too many at once"),
-        ("dispatched", None, None), ("running", None, "claimed by w"), ("storing", None, None),
+        ("dispatched", None, None), ("running", None, "claimed by w"), ("queued", "1302", "too many at once"),
+        ("dispatched", None, None), ("cancelled", None, "cancelled by an operator"),
     ]  # fmt: skip
 
 

@@ -161,7 +161,7 @@ def read(answer: Json, args: Json) -> Outputs:
             Output(role="json", suffix=".json", mime="application/json", data=raw),
             *(
                 subtitles(text, args["seconds"])
-                if "seconds" in args and args.get("response_format") not in TIMED
+                if "seconds" in args and "-->" not in text  # else it has times of its own, as srt and vtt do
                 else ()
             ),
         ]

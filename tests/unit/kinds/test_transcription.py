@@ -93,9 +93,12 @@ def test_formats_that_come_as_a_text_alone(tmp_path: Path) -> None:
     assert asked(response_format="json") == ("json", False)
     assert asked(response_format="srt") == ("srt", True)
     assert asked(response_format="text", stream=True) == ("text", False)  # events are no text alone
-    timed = KIND.read({"text": "1\n00:00"}, {"seconds": 2.5, "response_format": "srt"})
+    srt = {"seconds": 2.5, "response_format": "srt"}
+    timed, ignored = (KIND.read({"text": text}, srt) for text in ("1\n00:00:00,000 --> 00:00:01,000\na", "a"))
     assert isinstance(timed, Outputs)
+    assert isinstance(ignored, Outputs)
     assert [each.role for each in timed.outputs] == ["text", "json"]
+    assert [each.role for each in ignored.outputs] == ["text", "json", "srt", "vtt"]
 
 
 def test_pieces_have_no_times_of_their_own(tmp_path: Path) -> None:

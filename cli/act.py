@@ -117,7 +117,8 @@ def resolve(job: tuple[int, ...], **said: bool) -> None:
     ways: list[Literal["retry", "wait", "fail"]] = ["retry", "wait", "fail"]
     chosen = [way for way in ways if said[way]]
     if len(chosen) != 1:
-        raise click.UsageError("say one of --retry, --wait and --fail")
+        several = f", not {' and '.join(f'--{way}' for way in chosen)}" if chosen else ""
+        raise click.UsageError(f"say one of --retry, --wait and --fail{several}")
     [how] = chosen
     with operator() as acting:
         refuse_unknown(acting.session, job)

@@ -116,6 +116,8 @@ def show(job: int, *, as_json: bool) -> None:
         click.echo(f"  request {each['number']} {each['request_id']}: {outcome}, {dollars(each['cost'])}"
                    + (" (possibly charged)" if each["possibly_charged"] else "") + (" (late)" if each["late"] else "")
                + (f"; {each['error_code']}: {each['error_message']}" if each["error_code"] else ""))  # fmt: skip
+        if each["excerpt"]:
+            click.echo(f"    what came back: {short(each['excerpt'], 300)}")
     for each in found["outputs"]:
         click.echo(f"  output {each['role']}: {each['location']} ({each['mime']}, {each['bytes']} bytes)")
         if each["text"]:

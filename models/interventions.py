@@ -129,7 +129,8 @@ RETRY = text(f"""
         remote_id = case when p.target = 'queued' then null else j.remote_id end,
         paid_attempt = case when p.target = 'queued' then null else j.paid_attempt end,
         answered_at = case when p.target = 'queued' then null else j.answered_at end,
-        run_at = now(), finished_at = null, error_code = null, error_message = null,
+        -- What was to run later still is.
+        run_at = greatest(j.run_at, now()), finished_at = null, error_code = null, error_message = null,
         next_poll_at = case when p.target = 'waiting' and p.remote_id <> 'pieces' then now() end,
         next_fetch_at = case when p.target = 'storing' then now() end,
         blocked_by = case when p.target = 'queued' then (

@@ -146,7 +146,8 @@ class Refusal(tornado.web.RequestHandler):
         said = html.escape(self.problem.detail)
         self.finish(
             f"<!doctype html><title>mediajobs</title><p>{said}</p>"
-            f'<p><a href="{html.escape(self.login)}">Log in to the dashboard</a>, then come back here.</p>'
+            f'<p><a href="{html.escape(self.login)}">Log in to the dashboard</a> and come back here, or give the '
+            "login that <code>mediajobs up</code> printed.</p>"
         )
 
 

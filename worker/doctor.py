@@ -83,7 +83,7 @@ def database(config: Settings) -> Iterator[Finding]:
 
 
 #: A tick comes each second, and is told of each few.
-TICK_LATE_S = 60
+TICK_LATE_S = 30
 # What is learned, and not what is set: so many calls may be under way.
 ROOM = text("""
     select (select coalesce(sum(learned), 0) from limits where model not in ('*', 'cut')) as slots,
@@ -143,7 +143,8 @@ def broker(config: Settings) -> Iterator[Finding]:
             connection.ensure_connection(max_retries=1, timeout=3)
         workers = sorted(name for reply in app.control.ping(timeout=1.0) for name in reply)
     except Exception as error:  # noqa: BLE001 - brokers' clients have no common base class
-        yield Finding("broker", ok=False, found=type(error).__name__, unreachable=True,
+        yield Finding("broker", ok=False, found=f"{place(config.broker_url)} does not answer ({type(error).__name__})",
+                      unreachable=True,
                       mend="is `mediajobs up` running? is MEDIAJOBS_BROKER_URL right?")  # fmt: skip
         return
     yield Finding("broker", ok=True, found=place(config.broker_url))

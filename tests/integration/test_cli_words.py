@@ -43,3 +43,17 @@ def test_an_unknown_price_is_not_nothing(run: Run, tmp_path: Path) -> None:
     assert "brand-new: 1 job, price unknown (set MEDIAJOBS_PRICES), about" in said
     assert "2 jobs would be enqueued, for about $0.01 and what is unknown and" in said
     assert "warning: brand-new: price unknown" in run("submit", "m.csv", "--kind", "image")
+
+
+def test_what_was_to_run_later_still_is_after_a_retry(run: Run, engine: Engine, tmp_path: Path) -> None:
+    (tmp_path / "m.csv").write_text("prompt,run_at\na,2099-01-01T00:00\nb,\n")
+    run("submit", "m.csv", "--kind", "image", "--batch", "m")
+    run("cancel", "--batch", "m")
+    run("retry", "--batch", "m")
+    with engine.connect() as conn:
+        assert conn.execute(text("select run_at > now() from jobs order by row")).scalars().all() == [True, False]
+
+
+def test_two_ways_are_none(run: Run) -> None:
+    with pytest.raises(AssertionError, match="say one of --retry, --wait and --fail, not --retry and --fail"):
+        run("resolve", "1", "--fail", "--retry")

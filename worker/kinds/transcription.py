@@ -43,6 +43,7 @@ PIECE_S = 27.0
 #: Fields that are not sent, and none of a piece's.
 OURS = frozenset({"file", "context", "pieces", "seconds", "sha256"})
 #: Formats of which a server that heeds them may send the text alone; the last two have its times in it.
+SRT, VTT = ("srt", ".srt", "application/x-subrip"), ("vtt", ".vtt", "text/vtt")
 PLAIN = frozenset({"text", "srt", "vtt"})
 TIMED = PLAIN - {"text"}
 
@@ -159,24 +160,26 @@ def read(answer: Json, args: Json) -> Outputs:
         [
             Output(role="text", suffix=".txt", mime="text/plain", data=text.encode("utf-8", "replace"), text=text),
             Output(role="json", suffix=".json", mime="application/json", data=raw),
-            *(
-                subtitles(text, args["seconds"])
-                if "seconds" in args and "-->" not in text  # else it has times of its own, as srt and vtt do
-                else ()
-            ),
+            *(subtitles(text, args["seconds"]) if "seconds" in args else ()),
         ]
     )
 
 
 def subtitles(text: str, seconds: float) -> list[Output]:
-    """Of a recording that was one call. A piece has none: its recording has."""
+    """Of a recording that was one call. A piece has none: its recording has.
+
+    A text that has times of its own, as was asked for with `response_format`, is one of them as it is.
+    """
+    if "-->" in text:
+        role, suffix, mime = VTT if text.lstrip().startswith("WEBVTT") else SRT
+        return [Output(role=role, suffix=suffix, mime=mime, data=text.encode("utf-8", "replace"))]
     from worker.audio.stitch import Part, stitch  # noqa: PLC0415 - numpy, for this kind alone
     from worker.audio.write import to_srt, to_vtt  # noqa: PLC0415 - as above
 
     made = stitch([Part(start_s=0.0, end_s=seconds, text=text)])
     return [
-        Output(role="srt", suffix=".srt", mime="application/x-subrip", data=to_srt(made).encode("utf-8", "replace")),
-        Output(role="vtt", suffix=".vtt", mime="text/vtt", data=to_vtt(made).encode("utf-8", "replace")),
+        Output(role=role, suffix=suffix, mime=mime, data=data.encode("utf-8", "replace"))
+        for (role, suffix, mime), data in ((SRT, to_srt(made)), (VTT, to_vtt(made)))
     ]
 
 

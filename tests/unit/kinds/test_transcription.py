@@ -97,7 +97,7 @@ def test_formats_that_come_as_a_text_alone(tmp_path: Path) -> None:
     timed, ignored = (KIND.read({"text": text}, srt) for text in ("1\n00:00:00,000 --> 00:00:01,000\na", "a"))
     assert isinstance(timed, Outputs)
     assert isinstance(ignored, Outputs)
-    assert [each.role for each in timed.outputs] == ["text", "json"]
+    assert [each.role for each in timed.outputs] == ["text", "json", "srt"]
     assert [each.role for each in ignored.outputs] == ["text", "json", "srt", "vtt"]
 
 

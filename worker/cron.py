@@ -9,7 +9,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from difflib import get_close_matches
+from functools import partial
 from itertools import takewhile
+from operator import lt
 from typing import Literal
 from zoneinfo import ZoneInfo, available_timezones
 
@@ -23,6 +25,7 @@ ON_TIME = timedelta(minutes=5)
 MOST = 1000
 MOST_AGE = timedelta(days=31)
 SECOND = timedelta(seconds=1)
+HOUR = timedelta(hours=1)
 FIELDS = {
     "minute": "0 to 59",
     "hour": "0 to 23",
@@ -71,10 +74,23 @@ def parse_zone(name: str) -> ZoneInfo:
 
 def ticks(cron: str, zone: ZoneInfo, after: datetime) -> Iterator[datetime]:
     """The ticks after an instant, in UTC, without end unless the expression never comes again."""
-    for tick in CronSim(cron, after.astimezone(zone)):
+    last = after
+    if offset(zone, after - HOUR) != offset(zone, after):  # the clock has just moved: see below
+        last -= HOUR
+    for tick in CronSim(cron, last.astimezone(zone)):
         instant = tick.astimezone(UTC)
-        if instant > after:  # in the second of two equal hours cronsim begins with the first
-            yield instant
+        if instant <= after:  # in the second of two equal hours cronsim begins with the first
+            continue
+        if tick.utcoffset() != offset(zone, last):
+            # Forwards cronsim goes by whole hours, and past a tick where the clock moves by half of one (Lord Howe).
+            skipped = takewhile(partial(lt, max(last, after)), back(cron, zone, instant))
+            yield from reversed(list(skipped))
+        yield instant
+        last = instant
+
+
+def offset(zone: ZoneInfo, instant: datetime) -> timedelta | None:
+    return instant.astimezone(zone).utcoffset()
 
 
 def between(cron: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterator[datetime]:
@@ -84,8 +100,13 @@ def between(cron: str, zone: ZoneInfo, start: datetime, end: datetime) -> Iterat
 
 def before(cron: str, zone: ZoneInfo, tick: datetime) -> datetime | None:
     """The tick before this one; None if it is the first in fifty years."""
+    return next(back(cron, zone, tick), None)
+
+
+def back(cron: str, zone: ZoneInfo, tick: datetime) -> Iterator[datetime]:
+    """The ticks before this one, the newest first."""
     found = (each.astimezone(UTC) for each in CronSim(cron, tick.astimezone(zone), reverse=True))
-    return next((each for each in found if each < tick), None)
+    return (each for each in found if each < tick)
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,9 +42,9 @@ CLOCK_CHANGES = {
     "half an hour, fold": (LORD_HOWE, "45 1 * * *", "2026-04-05", ["01:45+11:00"]),
     "half an hour, fold, by the clock": (LORD_HOWE, "*/15 1 * * *", "2026-04-05",
         ["01:00+11:00", "01:15+11:00", "01:30+11:00", "01:45+11:00", "01:30+10:30", "01:45+10:30"]),
-    # cronsim steps by hours, and comes to 02:30 instead of 02:00: in this one zone, on this one day of the year.
+    # cronsim steps by hours, and would pass 02:00.
     "half an hour, fold, every second hour": (LORD_HOWE, "0 */2 * * *", "2026-04-05",
-        ["00:00+11:00", *(f"{h:02}:00+10:30" for h in range(4, 24, 2))]),
+        ["00:00+11:00", *(f"{h:02}:00+10:30" for h in range(2, 24, 2))]),
     "a day without a midnight": (CAIRO, "0 0 * * *", "2026-04-24", ["01:00+03:00"]),
     "such a day, by the clock": (CAIRO, "*/30 0-1 24 4 *", "2026-04-24", ["01:00+03:00", "01:30+03:00"]),
     "no change": (BERLIN, "30 2 * * *", "2026-11-26", ["02:30+01:00"]),

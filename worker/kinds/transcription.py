@@ -43,9 +43,10 @@ PIECE_S = 27.0
 #: Fields that are not sent, and none of a piece's.
 OURS = frozenset({"file", "context", "pieces", "seconds", "sha256"})
 #: Formats of which a server that heeds them may send the text alone; the last two have its times in it.
-SRT, VTT = ("srt", ".srt", "application/x-subrip"), ("vtt", ".vtt", "text/vtt")
 PLAIN = frozenset({"text", "srt", "vtt"})
 TIMED = PLAIN - {"text"}
+#: Role, suffix, type.
+SRT, VTT = ("srt", ".srt", "application/x-subrip"), ("vtt", ".vtt", "text/vtt")
 
 
 class TranscriptionArgs(Args):
